@@ -1,0 +1,1 @@
+"""Accounts: balances, positions, margin, watch ladder, and the synthetic population."""

@@ -1,0 +1,87 @@
+"""Draw the leveraged traders of one perp market: leverage, entry, heavy-tailed size, conditioned on having survived recent prices."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waxline.accounts.parameters import PopulationParameters
+from waxline.streams import Purpose, key, uniforms
+
+Floats = NDArray[np.float64]
+ROUNDS = 30
+
+
+class Drawn(NamedTuple):
+    """Hold drawn traders of one market and side: signed coins, cost and margin in USD, maintenance rate, stop price (NaN: none)."""
+
+    quantity: Floats
+    cost: Floats
+    cash: Floats
+    rate: Floats
+    stop_price: Floats
+
+
+def normal_values(probability: Floats) -> Floats:
+    """Return standard normal quantiles."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(probability), dtype=np.float64)
+
+
+def draw_traders(
+    rules: PopulationParameters,
+    seed: int,
+    stream: int,
+    count: int,
+    side: int,
+    total_usd: float,
+    reference_usd: float,
+    maintenance_rate: float,
+    leverage_scale: float,
+    max_leverage: float,
+    near: float,
+) -> Drawn:
+    """Draw `count` traders of one side (+1 long, -1 short) whose notional at the reference price sums to `total_usd`.
+
+    A trader with leverage L and entry e posts e|q|/L. A draw survives with probability min(1, distance/near)^2, distance being the move from
+    the reference price to its liquidation price; draws that do not survive are drawn again, so that nobody sits right at the price.
+    Leverage is capped so that a new position starts above twice its maintenance. Source of the form: assumed; see docs/assumptions.md.
+    """
+    leverages = np.asarray(rules.leverages) * rules.leverage_scale * leverage_scale
+    weights = np.cumsum(np.asarray(rules.leverage_weights) / np.sum(rules.leverage_weights))
+    most = min(max_leverage, 0.5 / maintenance_rate)
+    lane = stream * 2 + (0 if side > 0 else 1)
+    leverage = np.full(count, float(np.min(leverages)))
+    entry = np.full(count, reference_usd)
+    open_draws = np.ones(count, dtype=bool)
+    for round_number in range(ROUNDS):
+        if not open_draws.any():
+            break
+        u = [uniforms(key(seed, int(purpose), lane * 64 + round_number), count) for purpose in (Purpose.POPULATION_LEVERAGE, Purpose.POPULATION_ENTRY, Purpose.POPULATION)]
+        level = np.minimum(leverages[np.searchsorted(weights, u[0]).clip(0, len(leverages) - 1)], most)
+        price = reference_usd * np.exp(rules.entry_spread_frac * normal_values(u[1]))
+        line = price * (1.0 - side / level) / (1.0 - side * maintenance_rate)
+        distance = side * (1.0 - line / reference_usd)
+        keep = open_draws & (distance > 0.0) & (u[2] < np.minimum(1.0, distance / near) ** 2)
+        leverage[keep], entry[keep] = level[keep], price[keep]
+        open_draws &= ~keep
+    size_u = uniforms(key(seed, int(Purpose.POPULATION_SIZE), lane), count)
+    most_size = rules.size_ratio_max
+    alpha = rules.size_exponent
+    size = (1.0 - size_u * (1.0 - most_size**-alpha)) ** (-1.0 / alpha)
+    notional = total_usd * size / np.sum(size) if count else size
+    quantity = side * notional / reference_usd
+    cost = quantity * entry
+    cash = np.abs(cost) / leverage
+    line = (cost - cash) / (quantity - np.abs(quantity) * maintenance_rate)
+    stop = np.full(count, np.nan)
+    if side > 0:
+        with_stop = uniforms(key(seed, int(Purpose.STOP_LOSS), lane), count) < rules.stop_loss_frac
+        where = uniforms(key(seed, int(Purpose.STOP_LOSS), lane + 10**6), count)
+        part = rules.stop_low_frac + (rules.stop_high_frac - rules.stop_low_frac) * where
+        level_stop = reference_usd - part * (reference_usd - np.maximum(line, 0.0))
+        stop = np.where(with_stop, level_stop, np.nan)
+    return Drawn(quantity, cost, cash, np.full(count, maintenance_rate), stop)

@@ -1,0 +1,129 @@
+"""Columns of accounts as arrays: what the account kernels read and write.
+
+Three kinds of account share one form (cash, balances, positions with their cost):
+cells hold one market for one kind of trader; traders hold one perp position; portfolios hold many assets and positions of a venue.
+A position is a signed quantity and its cost, the sum of quantity times price paid, so unrealised profit is quantity times mark minus cost.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CASH = 0
+"""Index of USD among the assets."""
+
+
+class Cell:
+    """Name the kinds of single-market accounts; the number is the row in the cell table."""
+
+    CROWD = 0
+    NOISE = 1
+    INFORMED = 2
+    VALUE_BUYER = 3
+    VALUE_SELLER = 4
+    SHORTS = 5
+    HOLDERS = 6
+    ARBITRAGE = 7
+    CARRY = 8
+    FUND = 9
+    KEEPER = 10
+    OUTSIDE = 11
+    NEW_SHORTS = 12
+    COUNT = 13
+
+
+class Status:
+    """Name what happens to an account."""
+
+    HEALTHY = 0
+    CALLED = 1
+    STOPPING = 2
+    LIQUIDATING = 3
+    TAKEN_OVER = 4
+    CLOSED = 5
+
+
+class Cells(NamedTuple):
+    """Hold single-market accounts, kind by market: quantity (coins, or position in a perp), cost of the position, cash."""
+
+    quantity: Floats
+    cost: Floats
+    cash: Floats
+
+
+class Traders(NamedTuple):
+    """Hold leveraged traders with one perp position each."""
+
+    market: Ints
+    quantity: Floats
+    cost: Floats
+    cash: Floats
+    rate: Floats
+    deduction: Floats
+    status: Ints
+    order: Ints
+    first_trigger_s: Floats
+    liquidated_usd: Floats
+    negative_usd: Floats
+    next_watched: Ints
+
+
+class Watch(NamedTuple):
+    """Hold the watch ladder of single-leg accounts: per market and side, levels sorted by how soon the mark reaches them.
+
+    `account[start[m]:start[m + 1]]` are the accounts of market m in that order, `level` their watch prices, `place` the next not reached.
+    """
+
+    account: Ints
+    level: Floats
+    start: Ints
+    place: Ints
+
+
+class Portfolios(NamedTuple):
+    """Hold accounts with many assets: makers, whales, holders, borrowers."""
+
+    venue: Ints
+    owner: Ints
+    kind: Ints
+    balance: Floats
+    balance_start: Floats
+    position: Floats
+    cost: Floats
+    equity: Floats
+    maintenance: Floats
+    collateral_usd: Floats
+    slack_start: Floats
+    status: Ints
+    since_s: Floats
+    reserve: Floats
+    topups: Floats
+    next_topup_s: Floats
+    first_trigger_s: Floats
+    liquidated_usd: Floats
+    negative_usd: Floats
+    perp_part: Floats
+
+
+class VenueTable(NamedTuple):
+    """Hold per venue: fund, capacity, totals of the waterfall, status, collateral rules and prices per asset."""
+
+    fund_cash: Floats
+    capacity_usd: Floats
+    fees: Floats
+    deleveraged_usd: Floats
+    bad_debt_usd: Floats
+    socialised_usd: Floats
+    has_vault: Ints
+    trigger_frac: Floats
+    collateral_ratio: Floats
+    collateral_price: Floats
+    debt_rate: Floats
+    open: Ints
+    speed: Floats

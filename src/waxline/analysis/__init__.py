@@ -1,0 +1,1 @@
+"""Explain a run from its results: facts, summary, price accounting, generations."""

@@ -1,0 +1,1 @@
+"""The command line: read, call, show. One file per command; heavy imports stay inside the functions."""

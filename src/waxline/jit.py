@@ -1,0 +1,65 @@
+"""Compile kernels with numba, in a cache folder keyed by a hash of this package's sources.
+
+numba looks only at the file of the function it caches: a changed callee or constant in another file would leave old machine
+code in use, silently. So the folder's name carries a hash of every source file of the package and of the flags that change
+the generated code. Import `njit` from here and from nowhere else; a test holds this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+PACKAGE = Path(__file__).resolve().parent
+FLAGS = ("NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT")
+
+
+def sources_key(package: Path = PACKAGE) -> str:
+    """Return the hash of all Python sources below `package`, of the numba flags and of the Python version, 16 hex digits."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(str(path.relative_to(package)).encode())
+        digest.update(path.read_bytes())
+    for flag in FLAGS:
+        digest.update(f"{flag}={os.environ.get(flag, '')};".encode())
+    digest.update(f"{sys.version_info[:2]}".encode())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Return the folder of compiled kernels for these sources: the user's cache, or the temporary folder if that is read-only."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "waxline" / "numba"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        if not os.access(base, os.W_OK):
+            raise PermissionError(base)
+    except OSError:
+        base = Path(tempfile.gettempdir()) / f"waxline-numba-{os.getuid()}"
+    return base / sources_key()
+
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    os.environ["NUMBA_CACHE_DIR"] = str(cache_folder())
+
+import numba  # noqa: E402  (the cache folder must be chosen first)
+
+numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]  # type: ignore[attr-defined]  # numba sets its options at run time
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def njit(kernel: Kernel) -> Kernel:
+    """Compile `kernel` on its first call; the machine code is kept in `cache_folder()` and runs without the interpreter lock."""
+    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(kernel)
+    return cast(Kernel, compiled)
+
+
+def is_compiled() -> bool:
+    """Tell whether compiled kernels for these sources are already on disk, so that a first run can say it compiles."""
+    folder = Path(os.environ["NUMBA_CACHE_DIR"])
+    return folder.is_dir() and any(folder.rglob("*.nbi"))

@@ -1,0 +1,1 @@
+"""Markets: ladder books, their clearing, and every price a venue uses."""

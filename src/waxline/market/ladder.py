@@ -1,0 +1,49 @@
+"""Shapes of ladders: which levels an owner's rungs take, and how much USD each of them shows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waxline.market.tables import RUNGS
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LADDER_REACH = 2.5
+"""Log distance of the crowd's farthest ordinary rung."""
+STUB_DISTANCE = 6.9
+"""Log distance of the last bid of a book, about a thousandth of the price: ATOM/USDT printed 0.001 from 1.688 on 10 October 2025."""
+
+
+def rung_offsets(reach: float, grid: float, rungs: int, power: float) -> Ints:
+    """Return strictly increasing offsets in levels from the best quote to log distance `reach`, denser near the best."""
+    last = max(round(reach / grid), rungs - 1)
+    wanted = np.round(last * (np.arange(rungs) / (rungs - 1)) ** power).astype(np.int64)
+    return np.maximum(wanted, np.arange(rungs))
+
+
+def maker_ladder(depth_usd: float, grid: float, half_spread: float, reach: float, exponent: float) -> tuple[Ints, Floats]:
+    """Return offsets [K] and USD [K] of all makers together: cumulative size grows with distance to `exponent`.
+
+    `depth_usd` is what rests within 1 % of the mid; the first rung is `half_spread` (log) away from it.
+    """
+    offsets = rung_offsets(reach, grid, RUNGS, 1.7)
+    edge = (offsets + 1.0) * grid
+    cumulative = edge**exponent
+    usd = np.diff(cumulative, prepend=0.0)
+    inside = offsets * grid + half_spread <= 0.01
+    return offsets, usd * depth_usd / usd[inside].sum()
+
+
+def crowd_ladder(depth_usd: float, grid: float, half_spread: float, reach: float) -> tuple[Ints, Floats]:
+    """Return offsets [K] and USD [K] of the crowd: density falls with distance as exp(-d / reach); the last rung is the stub bid.
+
+    The stub's entry is in coins' USD at the reference price; it stands STUB_DISTANCE below the best.
+    """
+    offsets = rung_offsets(LADDER_REACH, grid, RUNGS - 1, 2.6)
+    edge = np.append((offsets[1:] + offsets[:-1]) * 0.5 * grid, LADDER_REACH)
+    usd = np.diff(1.0 - np.exp(-edge / reach), prepend=0.0)
+    inside = offsets * grid + half_spread <= 0.01
+    usd *= depth_usd / usd[inside].sum()
+    return np.append(offsets, round(STUB_DISTANCE / grid)), np.append(usd, depth_usd * 0.05)

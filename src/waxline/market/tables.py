@@ -1,0 +1,121 @@
+"""Columns of markets, books and flows as arrays: what the market kernels read and write.
+
+Indices: m market, s quote owner (makers, then the crowd), k rung of an owner's ladder counted from its own best quote, c cause,
+f flow of a kind of trader. Log prices are natural logarithms of USD per unit; a level is a log price in steps of the market's grid.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+RUNGS = 40
+"""Rungs per side of one owner's ladder."""
+
+BID, ASK = 0, 1
+
+
+class Markets(NamedTuple):
+    """Hold what does not change in a run, per market."""
+
+    venue: Ints
+    asset: Ints
+    perp: Bools
+    sister: Ints
+    size_class: Ints
+    grid: Floats
+    depth_usd: Floats
+    volatility: Floats
+    half_spread: Floats
+    log_reference: Floats
+    link_market: Ints
+    link_kind: Ints
+    claim_asset: Ints
+    claim_units: Floats
+    offset: Ints
+    maker_usd: Floats
+    crowd_usd: Floats
+    bid_end: Floats
+    fee_frac: Floats
+    stream: Ints
+
+
+class Books(NamedTuple):
+    """Hold the ladders and everything derived from them, per market."""
+
+    base: Ints
+    posted: Floats
+    estimate: Floats
+    skew: Floats
+    size_frac: Floats
+    pulled_until_s: Floats
+    mid: Floats
+    best_bid: Floats
+    best_ask: Floats
+    last: Floats
+    low: Floats
+    high: Floats
+    traded_usd: Floats
+    turnover_usd_s: Floats
+    depth_bid_usd: Floats
+    depth_ask_usd: Floats
+    variance: Floats
+    variance_fast: Floats
+    slow_mean: Floats
+    anchor: Floats
+
+
+class Causes(NamedTuple):
+    """Hold the booking of mid changes to causes, per market and cause."""
+
+    step: Floats
+    recent: Floats
+    temporary: Floats
+    pending: Floats
+    total: Floats
+    at_peak: Floats
+    at_trough: Floats
+    peak: Floats
+    trough: Floats
+    forced_usd: Floats
+    forced_generation_usd: Floats
+    sold_usd: Floats
+    bought_usd: Floats
+
+
+class Flows(NamedTuple):
+    """Hold market orders of one step by kind of trader: signed quantity (buy positive) and worst log price."""
+
+    quantity: Floats
+    limit: Floats
+    cell: Ints
+    cause: Ints
+
+
+class Orders(NamedTuple):
+    """Hold forced orders that wait to be worked: one list per market, linked by `next`."""
+
+    account: Ints
+    market: Ints
+    side: Ints
+    left: Floats
+    release: Floats
+    limit: Floats
+    cause: Ints
+    generation: Floats
+    next: Ints
+    head: Ints
+    used: Ints
+    filled: Floats
+    cash: Floats
+    row_filled: Floats
+    row_cash: Floats
+    since: Ints
+    equity: Floats
+    shares: Floats

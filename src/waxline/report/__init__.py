@@ -1,0 +1,1 @@
+"""Show a run: tables, figures and one self-contained HTML document."""

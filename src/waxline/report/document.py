@@ -1,0 +1,78 @@
+"""Write the report: one self-contained HTML document that can be e-mailed and printed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from waxline.report.page import Section, places
+from waxline.results.run_result import RunResult
+
+if TYPE_CHECKING:
+    from waxline.analysis.facts import Judgement, Score
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def write_report(run: RunResult, path: Path, facts: Score | Sequence[Judgement] | None = None) -> None:
+    """Write the report of `run` to `path`; the file appears under its name only when it is complete.
+
+    `facts` are judged facts; without them those shipped for the run's scenario are measured. Raises OSError when the file
+    cannot be written.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    try:
+        unfinished.write_text(render(run, facts), encoding="utf-8", newline="\n")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def render(run: RunResult, facts: Score | Sequence[Judgement] | None = None) -> str:
+    """Return the report of `run` as one HTML text; the same run gives the same text."""
+    import jinja2
+
+    sections = sections_of(run, facts)
+    seen = places(sections)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    name = str(run.manifest.get("scenario", "run"))
+    return environment.get_template("report.html.j2").render(
+        title=f"{name}, seed {run.manifest.get('seed', '–')}",
+        scenario=name,
+        manifest=run.manifest,
+        sections=sections,
+        n_links=len(seen),
+    )
+
+
+def sections_of(run: RunResult, facts: Score | Sequence[Judgement] | None = None) -> list[Section]:
+    """Return the sections of the report in their order."""
+    from waxline.report.agreement import agreement
+    from waxline.report.before import before
+    from waxline.report.buyers import buyers
+    from waxline.report.causes import causes
+    from waxline.report.chain import chain
+    from waxline.report.closing import assumptions, limits, provenance
+    from waxline.report.contagion import spread
+    from waxline.report.depth import depth
+    from waxline.report.drawing import drawing
+    from waxline.report.gaps import gaps
+    from waxline.report.headline import headline
+    from waxline.report.loop import loop
+    from waxline.report.losses import losses
+    from waxline.report.news import news
+    from waxline.report.prices import prices
+    from waxline.report.slack import slack
+    from waxline.report.view import View
+    from waxline.report.waterfall import waterfall
+
+    view = View(run)
+    with drawing():
+        drawn = [part(view) for part in (headline, news, prices, before, waterfall, loop, causes, spread, depth, gaps, slack, losses, buyers)]
+    drawn.append(agreement(view, facts))
+    return [*drawn, chain(drawn, str(run.manifest.get("scenario", "SCENARIO"))), assumptions(view), limits(view), provenance(view)]

@@ -1,0 +1,1 @@
+"""Hold what a run leaves behind: arrays, tables, status, provenance and files."""

@@ -1,0 +1,260 @@
+"""Combinations of fields that cannot be: each with its place, the rule, the value and the remedy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from waxline.limits import MARKET_STEPS, STEPS
+from waxline.scenario.fields import Keys, has_keys, item_of, row_key, section_of, sections, written
+from waxline.scenario.problems import Problem, nearest
+from waxline.scenario.world import USD, AssetKind, MarginRegime, MarketKind, PriceRule, Venue, VenueKind
+
+if TYPE_CHECKING:
+    from waxline.scenario.schema import Scenario
+
+SELECTORS = frozenset({"all", "alts", "*"})
+VENUE_FIELDS = ("venue", "venues")
+ASSET_FIELDS = ("asset", "assets", "collateral_usd", "perp_longs_usd")
+WINDOWS = (("from_s", "to_s"), ("start_s", "end_s"))
+
+
+def find_conflicts(scenario: Scenario) -> list[Problem]:
+    """Return every impossible combination in a scenario whose single fields are valid."""
+    found: list[Problem] = []
+    for check in (_clock, _keys, _names, _claims, _markets, _indices, _tiers, _collateral, _windows, _sources):
+        found += check(scenario)
+    return found
+
+
+def _where(scenario: Scenario, keys: Keys) -> str:
+    return written(type(scenario), keys, scenario.plain())
+
+
+def _clock(scenario: Scenario) -> Iterator[Problem]:
+    clock = scenario.clock
+    steps = clock.duration_s / clock.step_s
+    if abs(steps - round(steps)) > 1e-9 * steps:
+        near = clock.step_s * max(1, round(steps))
+        yield Problem(
+            "clock.step_s",
+            f"must divide clock.duration_s = {clock.duration_s:g}",
+            f"{clock.step_s:g}",
+            f"a duration of {near:g} s would fit",
+        )
+    for limit, asked in ((STEPS, round(steps)), (MARKET_STEPS, round(steps) * len(scenario.markets))):
+        if asked > limit.most:
+            yield Problem("clock.duration_s", f"asks for too many {limit.unit}: at most {limit.most:,}", f"{asked:,}", limit.advice)
+    if clock.start_t_s > 0.0:
+        yield Problem(
+            "clock.start_utc", "must not be after clock.t0_utc", clock.start_utc.isoformat(), "begin the run before the event"
+        )
+    if clock.end_t_s <= 0.0:
+        yield Problem(
+            "clock.t0_utc", "must lie inside the run", clock.t0_utc.isoformat(), "lengthen clock.duration_s or begin later"
+        )
+
+
+def _keys(scenario: Scenario) -> Iterator[Problem]:
+    for keys, section in sections(scenario):
+        for name, field in type(section).model_fields.items():
+            row_class = section_of(item_of(field.annotation))
+            if not has_keys(row_class):
+                continue
+            rows = getattr(section, name) or []
+            counts = Counter(row_key(row_class, row, place) for place, row in enumerate(rows))
+            for key, times in counts.items():
+                if times > 1:
+                    path = _where(scenario, (*keys, name))
+                    yield Problem(f"{path}[{key}]", "must be listed once", f"listed {times} times", "remove or rename the others")
+
+
+def _names(scenario: Scenario) -> Iterator[Problem]:
+    venues = {venue.name for venue in scenario.venues}
+    assets = {asset.symbol for asset in scenario.assets}
+    for keys, section in sections(scenario):
+        if not keys or isinstance(section, Venue):
+            continue
+        for name in type(section).model_fields:
+            known = venues if name in VENUE_FIELDS else assets | {USD} if name in ASSET_FIELDS else None
+            if known is None:
+                continue
+            value = getattr(section, name)
+            listed = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, dict, tuple)) else []
+            for word in listed:
+                if isinstance(word, str) and word not in known and word not in SELECTORS:
+                    kind = "venue" if name in VENUE_FIELDS else "asset"
+                    path = _where(scenario, (*keys, name))
+                    yield Problem(
+                        path,
+                        f"must name {'a' if kind == 'venue' else 'an'} {kind} of the scenario",
+                        f'"{word}"',
+                        nearest(word, known),
+                    )
+
+
+def _claims(scenario: Scenario) -> Iterator[Problem]:
+    kinds = {asset.symbol: asset.kind for asset in scenario.assets}
+    for asset in scenario.assets:
+        place = f"assets[{asset.symbol}].redeems"
+        if asset.kind is AssetKind.COIN:
+            if asset.redeems is not None:
+                yield Problem(place, "is only for claims", "a coin that redeems", "write kind: claim, or remove it")
+            continue
+        if asset.redeems is None:
+            yield Problem(place, "is needed for a claim", "missing", "write {asset: ETH, units: 1.0}, or kind: coin")
+        elif asset.redeems.asset == asset.symbol:
+            yield Problem(
+                f"{place}.asset", "must not be the claim itself", f'"{asset.symbol}"', "name the coin it redeems for, or USD"
+            )
+        elif kinds.get(asset.redeems.asset) is AssetKind.CLAIM:
+            yield Problem(
+                f"{place}.asset", "must be a coin or USD", f'"{asset.redeems.asset}", a claim', "name what that claim redeems for"
+            )
+
+
+def _markets(scenario: Scenario) -> Iterator[Problem]:
+    venues = {venue.name: venue for venue in scenario.venues}
+    for market in scenario.markets:
+        place = f"markets[{market.name}]"
+        venue = venues.get(market.venue)
+        if venue is None:
+            continue
+        if venue.kind is VenueKind.LENDING_POOL:
+            yield Problem(
+                place, "cannot be on a lending pool", f"venue {venue.name}", "lending pools have no books; move it to an exchange"
+            )
+        elif market.kind is MarketKind.PERP and venue.kind is VenueKind.SPOT_EXCHANGE:
+            yield Problem(
+                place,
+                "cannot be a perp on a spot exchange",
+                f"venue {venue.name}",
+                "write kind: spot, or make the venue an exchange",
+            )
+        if market.kind is MarketKind.SPOT and market.open_interest_usd > 0.0:
+            yield Problem(
+                f"{place}.open_interest_usd", "must be 0 for spot", f"{market.open_interest_usd:g}", "only perps have open interest"
+            )
+    for venue in scenario.venues:
+        if venue.vault_usd > 0.0 and venue.kind is not VenueKind.PERP_VENUE:
+            yield Problem(
+                f"venues[{venue.name}].vault_usd",
+                "is only for a perp venue",
+                f"{venue.vault_usd:g}",
+                "set it to 0, or kind: perp_venue",
+            )
+
+
+def _indices(scenario: Scenario) -> Iterator[Problem]:
+    spot = {(market.venue, market.asset) for market in scenario.markets if market.kind is MarketKind.SPOT}
+    venues = {venue.name: venue for venue in scenario.venues}
+    for venue in scenario.venues:
+        if venue.index is None:
+            continue
+        place = f"venues[{venue.name}].index.weights"
+        for name, weight in venue.index.weights.items():
+            if name not in venues:
+                yield Problem(f"{place}.{name}", "must name a venue of the scenario", f'"{name}"', nearest(name, venues))
+            if weight < 0.0:
+                yield Problem(f"{place}.{name}", "must be at least 0", f"{weight:g}", "leave the source out instead")
+    for market in scenario.markets:
+        owner = venues.get(market.venue)
+        if owner is None or market.kind is not MarketKind.PERP:
+            continue
+        if owner.index is None:
+            yield Problem(
+                f"venues[{owner.name}].index", "is needed where perps trade", "missing", "name the spot books that form it"
+            )
+        elif not any(weight > 0.0 and (name, market.asset) in spot for name, weight in owner.index.weights.items()):
+            yield Problem(
+                f"markets[{market.name}]",
+                f"needs a spot book of {market.asset} on a venue of the index",
+                f"index of {', '.join(owner.index.weights)}",
+                "add one",
+            )
+
+
+def _tiers(scenario: Scenario) -> Iterator[Problem]:
+    tables = {table.name for table in scenario.tiers}
+    for table in scenario.tiers:
+        place = f"tiers[{table.name}].steps"
+        caps = [cap for cap, _ in table.steps]
+        rates = [rate for _, rate in table.steps]
+        if any(later <= earlier for earlier, later in pairwise(caps)) or caps[0] <= 0.0:
+            yield Problem(place, "must have rising notionals above 0", f"{caps}", "sort the steps")
+        if any(later < earlier for earlier, later in pairwise(rates)) or not 0.0 < rates[0] <= rates[-1] <= 1.0:
+            yield Problem(place, "must have rates in (0, 1] that do not fall", f"{rates}", "give fractions, 0.004 for 0.4 %")
+    for market in scenario.markets:
+        if market.tiers is not None and market.tiers not in tables:
+            yield Problem(
+                f"markets[{market.name}].tiers", "must name a table of tiers", f'"{market.tiers}"', nearest(market.tiers, tables)
+            )
+
+
+def _collateral(scenario: Scenario) -> Iterator[Problem]:
+    venues = {venue.name: venue for venue in scenario.venues}
+    kinds = {asset.symbol: asset.kind for asset in scenario.assets}
+    spot = {(market.venue, market.asset) for market in scenario.markets if market.kind is MarketKind.SPOT}
+    for row in scenario.collateral:
+        place = f"collateral[{row.venue}/{row.asset}]"
+        venue = venues.get(row.venue)
+        if venue is not None and venue.margin not in (MarginRegime.UNIFIED, MarginRegime.POOL):
+            yield Problem(
+                place,
+                "needs a venue with unified margin or a pool",
+                f"margin {venue.margin}",
+                "remove it, or write margin: unified",
+            )
+        pledged = row.maker_pledged_usd + row.holder_pledged_usd
+        if venue is not None and venue.kind is not VenueKind.LENDING_POOL and pledged > 0.0 and (row.venue, row.asset) not in spot:
+            yield Problem(
+                place,
+                "needs a spot book on the venue in which it can be sold",
+                f"{pledged:g} USD pledged",
+                f"add the market {row.venue}-spot-{row.asset}",
+            )
+        if row.price_rule is PriceRule.REDEMPTION and kinds.get(row.asset) is AssetKind.COIN:
+            yield Problem(
+                f"{place}.price_rule", "redemption is only for claims", f'"{row.asset}", a coin', "choose index or own_book"
+            )
+        if row.price_rule is PriceRule.OWN_BOOK and (row.venue, row.asset) not in spot:
+            yield Problem(
+                f"{place}.price_rule",
+                "own_book needs a spot book on the venue",
+                "none",
+                f"add {row.venue}-spot-{row.asset}, or choose index",
+            )
+
+
+def _windows(scenario: Scenario) -> Iterator[Problem]:
+    start, end = scenario.clock.start_t_s, scenario.clock.end_t_s
+    for keys, section in sections(scenario):
+        for first, last in WINDOWS:
+            if not {first, last} <= set(type(section).model_fields):
+                continue
+            begins, ends = getattr(section, first), getattr(section, last)
+            place = _where(scenario, keys)
+            if begins >= ends:
+                yield Problem(f"{place}.{last}", f"must be after {first} = {begins:g}", f"{ends:g}", "swap them")
+            elif begins >= end or ends <= start:
+                yield Problem(
+                    f"{place}.{first}",
+                    f"must meet the run, {start:g} to {end:g} s from t0",
+                    f"{begins:g} to {ends:g}",
+                    "seconds count from clock.t0_utc",
+                )
+
+
+def _sources(scenario: Scenario) -> Iterator[Problem]:
+    known = scenario.sources
+    for group in ("assets", "venues", "tiers", "markets", "collateral"):
+        for place, row in enumerate(getattr(scenario, group)):
+            words = [] if row.source.startswith("assumed") else [part.strip() for part in row.source.split(",")]
+            for word in words:
+                if word not in known:
+                    path = f"{group}[{row_key(type(row), row, place)}].source"
+                    yield Problem(
+                        path, "must name entries of sources, or begin with 'assumed: '", f'"{word}"', nearest(word, known)
+                    )

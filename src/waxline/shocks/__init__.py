@@ -1,0 +1,1 @@
+"""What hits from outside: news, halts of transfers, slow order entry."""

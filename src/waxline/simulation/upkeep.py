@@ -1,0 +1,161 @@
+"""Compiled loops of a step between clearing and prices: makers' limits and inventory, agreed closing, memories, sums for the ledger."""
+
+from __future__ import annotations
+
+import math
+
+from waxline.accounts.kernels import trade_cell, trade_portfolio
+from waxline.jit import njit
+
+CROWD, HOLDERS, OUTSIDE, NEW_SHORTS, VALUE_BUYER = 0, 6, 11, 12, 3
+LIQUIDATING, CLOSED = 3, 5
+
+
+@njit
+def set_maker_limits(markets, cells, portfolios, slot_account, budget_share, inventory, coins, budget):
+    """Set what makers and crowd hold above target (coins), may offer (coins) and may bid (USD), per slot and market; writes the last three."""
+    slots = slot_account.shape[0]
+    for m in range(markets.venue.size):
+        asset = markets.asset[m]
+        for s in range(slots):
+            p = slot_account[s, m]
+            if p < 0:
+                inventory[s, m] = 0.0
+                coins[s, m] = math.inf if markets.perp[m] else cells.quantity[CROWD, m]
+                budget[s, m] = math.inf if markets.perp[m] else cells.cash[CROWD, m]
+                continue
+            if markets.perp[m]:
+                inventory[s, m] = portfolios.position[p, m]
+                coins[s, m] = math.inf
+                budget[s, m] = math.inf
+            else:
+                inventory[s, m] = portfolios.balance[p, asset] - portfolios.balance_start[p, asset]
+                coins[s, m] = portfolios.balance[p, asset]
+                budget[s, m] = math.inf
+                if budget_share[m] > 0.0:
+                    budget[s, m] = max(portfolios.balance[p, 0], 0.0) * budget_share[m]
+
+
+@njit
+def shed_inventory(markets, books, cells, portfolios, slot_account, tau_s, dt):
+    """Let makers pass part of their inventory to holders outside at the mid, off the book: part 1 - exp(-dt / tau) of it per step."""
+    share = 1.0 - math.exp(-dt / tau_s)
+    for m in range(markets.venue.size):
+        price = math.exp(books.mid[m])
+        asset = markets.asset[m]
+        perp = markets.perp[m]
+        for s in range(slot_account.shape[0] - 1):
+            p = slot_account[s, m]
+            if portfolios.status[p] >= LIQUIDATING:
+                continue
+            held = portfolios.position[p, m] if perp else portfolios.balance[p, asset] - portfolios.balance_start[p, asset]
+            if held != 0.0:
+                moved = held * share
+                trade_portfolio(portfolios, p, m, asset, perp, -moved, -moved * price)
+                trade_cell(cells, OUTSIDE, m, perp, moved, moved * price)
+
+
+@njit
+def close_by_agreement(markets, books, cells, rate, dt):
+    """Let longs and shorts without a liquidation line close against each other at the mid while volatility is above five times calm."""
+    share = 1.0 - math.exp(-rate * dt)
+    if share <= 0.0:
+        return
+    for m in range(markets.venue.size):
+        if not markets.perp[m]:
+            continue
+        if math.sqrt(books.variance[m] * 60.0) < 5.0 * markets.volatility[m]:
+            continue
+        size = min(max(cells.quantity[HOLDERS, m], 0.0), max(-cells.quantity[OUTSIDE, m], 0.0)) * share
+        if size > 0.0:
+            notional = size * math.exp(books.mid[m])
+            trade_cell(cells, HOLDERS, m, True, -size, -notional)
+            trade_cell(cells, OUTSIDE, m, True, size, notional)
+
+
+@njit
+def update_memories(markets, books, anchor_tau, trend_tau, history, place, dt):
+    """Move the anchor and the trend mean toward the mid and keep the mid in the history ring."""
+    anchor = 1.0 - math.exp(-dt / anchor_tau)
+    trend = 1.0 - math.exp(-dt / trend_tau)
+    for m in range(books.mid.size):
+        books.anchor[m] += anchor * (books.mid[m] - books.anchor[m])
+        books.slow_mean[m] += trend * (books.mid[m] - books.slow_mean[m])
+        history[m, place] = books.mid[m]
+
+
+@njit
+def open_tranche(traders, cells, kind, m, i, side, part, distance, mark, taken):
+    """Turn `part` of a cell's position in perp `m` into leveraged trader `i`, liquidated `distance` away from the mark; returns done.
+
+    The position moves at the cell's cost; the margin comes from the cell's cash, so that the line stands at mark (1 - side distance).
+    `taken` is the quantity of the cell that is already spoken for (not touched).
+    """
+    quantity = cells.quantity[kind, m]
+    free = (quantity - taken) * part
+    if free * side <= 0.0 or abs(free) * mark < 1000.0:
+        return False
+    share = free / quantity
+    cost = cells.cost[kind, m] * share
+    line = mark * (1.0 - side * distance)
+    margin = cost - free * line + abs(free) * line * traders.rate[i]
+    if margin <= 0.0 or margin > cells.cash[kind, m]:
+        return False
+    cells.quantity[kind, m] -= free
+    cells.cost[kind, m] -= cost
+    cells.cash[kind, m] -= margin
+    traders.market[i] = m
+    traders.quantity[i] = free
+    traders.cost[i] = cost
+    traders.cash[i] = margin
+    traders.status[i] = 0
+    return True
+
+
+@njit
+def ledger_sums(markets, cells, traders, portfolios, venues, outside, assets):
+    """Return sums [A] that never change: cash minus cost of positions over all accounts, and units of every other asset; and the largest
+    net position of a perp relative to its open interest.
+    """
+    cash = 0.0
+    for i in range(traders.cash.size):
+        cash += traders.cash[i] - traders.cost[i]
+    for v in range(venues.fees.size):
+        cash += venues.fees[v] + venues.fund_cash[v]
+    for a in range(assets.size):
+        assets[a] = outside[a]
+    for p in range(portfolios.venue.size):
+        for a in range(assets.size):
+            assets[a] += portfolios.balance[p, a]
+    for k in range(cells.cash.shape[0]):
+        for m in range(markets.venue.size):
+            cash += cells.cash[k, m] - cells.cost[k, m]
+            if not markets.perp[m]:
+                assets[markets.asset[m]] += cells.quantity[k, m]
+    for p in range(portfolios.venue.size):
+        for m in range(markets.venue.size):
+            cash -= portfolios.cost[p, m]
+    assets[0] += cash
+
+
+@njit
+def net_positions(markets, cells, traders, portfolios, long_total, net):
+    """Set long_total [M] (coins, the open interest) and net [M] (longs less shorts) of every perp."""
+    for m in range(markets.venue.size):
+        long_total[m] = 0.0
+        net[m] = 0.0
+    for i in range(traders.quantity.size):
+        quantity = traders.quantity[i]
+        if quantity != 0.0:
+            net[traders.market[i]] += quantity
+            if quantity > 0.0:
+                long_total[traders.market[i]] += quantity
+    for m in range(markets.venue.size):
+        if not markets.perp[m]:
+            continue
+        for k in range(cells.quantity.shape[0]):
+            net[m] += cells.quantity[k, m]
+            long_total[m] += max(cells.quantity[k, m], 0.0)
+        for p in range(portfolios.venue.size):
+            net[m] += portfolios.position[p, m]
+            long_total[m] += max(portfolios.position[p, m], 0.0)

@@ -1,0 +1,336 @@
+"""The waterfall of accounts with many assets, of funds and vaults, and of the lending pool; called once per step after the watch ladders."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waxline.accounts.kernels import trade_cell, trade_portfolio
+from waxline.accounts.tables import CASH, Cell, Status
+from waxline.liquidation.kernels import add_order, deleverage_market, generation_of
+from waxline.liquidation.settling import flush_order, take_portfolio_position, write_row
+from waxline.liquidation.tables import Stage
+from waxline.results.schema import N_CAUSES, Cause
+from waxline.simulation.build_accounts import BORROWER, MAKER
+from waxline.simulation.state import State
+
+Floats = NDArray[np.float64]
+TAKEOVER_MEMORY_S = 55.0
+
+
+def consumed_shares(state: State, p: int) -> tuple[Floats, float, float]:
+    """Return what consumed portfolio `p`'s slack: shares by cause [C], generation, and the part that is due to perps.
+
+    Each leg's loss since its market's peak (trough for shorts) is split by the causes booked to that market since then.
+    """
+    books, causes, markets, portfolios = state.books, state.causes, state.markets, state.portfolios
+    v = int(portfolios.venue[p])
+    shares = np.zeros(N_CAUSES)
+    by_generation = 0.0
+    parts = [0.0, 0.0]
+    legs = [(int(m), portfolios.position[p, m] * state.prices.mark[m], 0) for m in np.flatnonzero(portfolios.position[p])]
+    for a in np.flatnonzero(portfolios.balance[p, 1:] > 0.0) + 1:
+        m = int(state.prices.spot_market[v, a])
+        if m < 0:
+            m = int(state.prices.source_market[v, a, 0])
+        if m >= 0:
+            legs.append((m, portfolios.balance[p, a] * state.prices.asset_price[v, a] * state.venues.collateral_ratio[v, a], 1))
+    for m, exposure, kind in legs:
+        reference = causes.at_peak[m] if exposure > 0.0 else causes.at_trough[m]
+        lost = np.maximum(-(causes.total[m] - reference) * np.sign(exposure), 0.0)
+        usd = abs(exposure) * lost
+        generation = generation_of(lost / max(lost.sum(), 1e-300), causes.forced_usd[m], causes.forced_generation_usd[m])
+        by_generation += usd.sum() * generation
+        shares += usd
+        parts[kind] += float(usd.sum())
+    whole = float(shares.sum())
+    if whole <= 0.0:
+        return shares, 1.0, 0.5
+    return shares / whole, by_generation / whole, parts[0] / whole
+
+
+def trigger_portfolios(state: State) -> None:
+    """Find accounts at their line from one snapshot and queue their closes and collateral sales, in the order of their numbers."""
+    portfolios, scenario = state.portfolios, state.scenario
+    at_line = (portfolios.equity <= portfolios.maintenance) & (portfolios.status <= Status.CALLED) & (portfolios.maintenance > 0.0)
+    if not scenario.feedback:
+        return
+    for p in np.flatnonzero(at_line & (portfolios.kind != BORROWER)):
+        liquidate_portfolio(state, int(p))
+
+
+def liquidate_portfolio(state: State, p: int) -> None:
+    """Cancel the account's quotes, queue closes of its perps and sales of its coins."""
+    portfolios, scenario, orders, prices = state.portfolios, state.scenario, state.orders, state.prices
+    t_s = int(state.clock.t_s)
+    shares, generation, perp_part = consumed_shares(state, p)
+    equity = float(portfolios.equity[p])
+    portfolios.status[p] = Status.LIQUIDATING
+    portfolios.since_s[p] = state.clock.t_s
+    if math.isnan(portfolios.first_trigger_s[p]):
+        portfolios.first_trigger_s[p] = state.clock.t_s
+    portfolios.perp_part[p] = perp_part
+    v = int(portfolios.venue[p])
+    write_row(state.rows, t_s, -1 - p, Stage.CANCEL, -1, -1, 0.0, 0.0, equity, math.nan, generation, 0, shares)
+    if scenario.liquidation.perps.enabled:
+        for m in np.flatnonzero(portfolios.position[p]):
+            quantity = float(portfolios.position[p, m])
+            side = -1 if quantity > 0.0 else 1
+            add_order(orders, -1 - p, int(m), side, abs(quantity), -math.inf if side < 0 else math.inf, int(Cause.PERP_LIQUIDATION), generation, t_s, equity, shares)
+    if scenario.liquidation.collateral.enabled and portfolios.balance[p, CASH] < 0.0:
+        for a in np.flatnonzero(portfolios.balance[p, 1:] > 0.0) + 1:
+            m = int(prices.spot_market[v, a])
+            if m >= 0:
+                add_order(orders, -1 - p, m, -1, float(portfolios.balance[p, a]), -math.inf, int(Cause.COLLATERAL_LIQUIDATION), generation, t_s, equity, shares)
+
+
+def call_margin(state: State) -> None:
+    """Call owners whose equity is below the softer line, and let them add from their reserves after a delay."""
+    portfolios, rules, pending = state.portfolios, state.scenario.topups, state.pending
+    t_s = state.clock.t_s
+    near = (portfolios.equity <= rules.call_ratio * portfolios.maintenance) & (portfolios.maintenance > 0.0) & (portfolios.status <= Status.CALLED) & (portfolios.kind != BORROWER)
+    for p in np.flatnonzero(near & (portfolios.status == Status.HEALTHY)):
+        portfolios.status[p] = Status.CALLED
+        portfolios.next_topup_s[p] = t_s + rules.delay_s
+        pending.calls[portfolios.venue[p]] += 1.0
+        write_row(state.rows, int(t_s), -1 - int(p), Stage.MARGIN_CALL, -1, -1, 0.0, 0.0, float(portfolios.equity[p]), math.nan, 0.0, 0, np.zeros(N_CAUSES))
+    if not rules.enabled:
+        return
+    for p in np.flatnonzero((portfolios.status == Status.CALLED) & (portfolios.next_topup_s <= t_s)):
+        if not near[p]:
+            portfolios.status[p] = Status.HEALTHY
+            portfolios.next_topup_s[p] = np.inf
+            continue
+        amount = min(rules.size_frac * max(float(portfolios.collateral_usd[p]), 0.0), float(portfolios.reserve[p]))
+        portfolios.next_topup_s[p] = t_s + rules.pause_s
+        if amount > 0.0:
+            portfolios.balance[p, CASH] += amount
+            pending.outside[CASH] -= amount
+            portfolios.reserve[p] -= amount
+            portfolios.topups[p] += amount
+            pending.topups_usd[portfolios.venue[p]] += amount
+
+
+def work_liquidations(state: State) -> None:
+    """Follow accounts being liquidated: stop when the debt is repaid, take the rest over when time is up, cover shortfalls."""
+    portfolios, orders, scenario = state.portfolios, state.orders, state.scenario
+    busy = np.flatnonzero(portfolios.status == Status.LIQUIDATING)
+    if busy.size == 0:
+        return
+    used = int(orders.used[0])
+    waiting = np.flatnonzero((orders.left[:used] > 0.0) & (orders.account[:used] < 0))
+    owners = -1 - orders.account[waiting]
+    for p in busy:
+        mine = waiting[owners == p]
+        open_perps = bool(np.any(portfolios.position[p] != 0.0)) and scenario.liquidation.perps.enabled
+        repaid = portfolios.balance[p, CASH] >= 0.0
+        if repaid and not open_perps:
+            cancel_orders(state, mine)
+            portfolios.status[p] = Status.CLOSED
+            continue
+        if repaid:
+            cancel_orders(state, mine[orders.cause[mine] == Cause.COLLATERAL_LIQUIDATION])
+        waited = state.clock.t_s - portfolios.since_s[p]
+        if waited >= scenario.liquidation.takeover_after_s or mine.size == 0:
+            claims = claim_orders(state, mine)
+            if claims and waited < scenario.liquidation.takeover_after_s + 2.0 * scenario.liquidation.claim_tau_s:
+                take_over(state, int(p), np.setdiff1d(mine, claims), keep_claims=True)
+            else:
+                take_over(state, int(p), mine, keep_claims=False)
+
+
+def cancel_orders(state: State, numbers: NDArray[np.int64]) -> None:
+    """Write what the orders filled so far into the record and cancel the rest."""
+    for n in numbers:
+        perp = state.markets.perp[state.orders.market[n]]
+        stage = Stage.CLOSE_IN_BOOK if perp else Stage.COLLATERAL_SALE
+        flush_order(state.orders, state.rows, int(n), stage, int(state.clock.t_s), state.traders, state.portfolios)
+    state.orders.left[numbers] = 0.0
+
+
+def claim_orders(state: State, mine: NDArray[np.int64]) -> list[int]:
+    """Return the waiting orders that sell claims: they are sold slowly and are taken over later."""
+    return [int(n) for n in mine if state.markets.claim_asset[state.orders.market[n]] >= 0]
+
+
+def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) -> None:
+    """Pass what is left of a liquidated account to the venue's fund: perps at the mark, coins at a discount until the debt is repaid."""
+    portfolios, prices, cells, rows, markets = state.portfolios, state.prices, state.cells, state.rows, state.markets
+    v = int(portfolios.venue[p])
+    t_s = int(state.clock.t_s)
+    cancel_orders(state, mine)
+    shares = state.orders.shares[mine[0]] if mine.size else np.zeros(N_CAUSES)
+    generation = float(state.orders.generation[mine[0]]) if mine.size else 1.0
+    equity = float(portfolios.equity[p])
+    for m in np.flatnonzero(portfolios.position[p]):
+        quantity = float(portfolios.position[p, m])
+        notional = take_portfolio_position(portfolios, cells, p, int(m), 0, True, float(prices.mark[m]))
+        write_row(rows, t_s, -1 - p, Stage.TAKEOVER, int(m), -1 if quantity > 0 else 1, abs(quantity), notional, equity, math.nan, generation, 1, shares)
+        portfolios.liquidated_usd[p] += notional
+        state.pending.deleveraged_last_s[m] = t_s
+    keep = 1.0 - state.scenario.liquidation.takeover_discount_frac
+    for a in np.flatnonzero(portfolios.balance[p, 1:] > 0.0) + 1:
+        need = -float(portfolios.balance[p, CASH])
+        m = int(prices.spot_market[v, a])
+        if need <= 0.0 or m < 0 or (keep_claims and markets.claim_asset[m] >= 0):
+            continue
+        price = keep * float(prices.asset_price[v, a])
+        quantity = min(float(portfolios.balance[p, a]), need / price)
+        trade_portfolio(portfolios, p, m, a, False, -quantity, -quantity * price)
+        trade_cell(cells, Cell.FUND, m, False, quantity, quantity * price)
+        write_row(rows, t_s, -1 - p, Stage.TAKEOVER, m, -1, quantity, quantity * price, equity, math.nan, generation, 1, shares)
+        portfolios.liquidated_usd[p] += quantity * price
+    if keep_claims and portfolios.balance[p, CASH] < 0.0:
+        return
+    short = -float(portfolios.balance[p, CASH])
+    if short > 0.0:
+        portfolios.negative_usd[p] += short
+        paid = min(short, max(float(state.venues.fund_cash[v]), 0.0))
+        state.venues.fund_cash[v] -= paid
+        portfolios.balance[p, CASH] += paid
+        state.venues.bad_debt_usd[v] += short - paid
+        if short - paid > 0.0:
+            write_row(rows, t_s, -1 - p, Stage.BAD_DEBT, -1, -1, 0.0, short - paid, equity, math.nan, generation, 0, shares)
+    portfolios.status[p] = Status.TAKEN_OVER
+
+
+def fund_values(state: State) -> tuple[Floats, Floats]:
+    """Return per venue the fund's equity (cash, coins and positions at mark) and the gross notional of its perps, USD."""
+    cells, markets, prices = state.cells, state.markets, state.prices
+    value = cells.cash[Cell.FUND] + cells.quantity[Cell.FUND] * prices.mark - cells.cost[Cell.FUND]
+    gross = np.where(markets.perp, np.abs(cells.quantity[Cell.FUND]) * prices.mark, 0.0)
+    count = len(state.names.venues)
+    return state.venues.fund_cash + np.bincount(markets.venue, value, count), np.bincount(markets.venue, gross, count)
+
+
+def deleverage(state: State) -> None:
+    """Deleverage where a fund's or vault's perps exceed its capacity: in the markets where it took over lately, in proportion to what it holds."""
+    if not state.scenario.deleveraging.enabled:
+        return
+    _, gross = fund_values(state)
+    over = gross - state.venues.capacity_usd
+    equity, _ = fund_values(state)
+    for v in np.flatnonzero((over > 0.0) & (gross > 0.0)):
+        mine = np.flatnonzero((state.markets.venue == v) & state.markets.perp & (state.cells.quantity[Cell.FUND] != 0.0))
+        recent = mine[state.clock.t_s - state.pending.deleveraged_last_s[mine] <= TAKEOVER_MEMORY_S]
+        held = np.abs(state.cells.quantity[Cell.FUND, recent]) * state.prices.mark[recent]
+        if recent.size == 0 or held.sum() <= 0.0:
+            continue
+        for m, usd in zip(recent, np.minimum(held, over[v] * held / held.sum()), strict=True):
+            deleverage_one(state, int(v), int(m), float(usd), float(equity[v]))
+
+
+def deleverage_one(state: State, v: int, m: int, usd: float, equity: float) -> None:
+    """Close `usd` of the fund's position in perp `m` against ranked winners, record each, and leave hedged owners with naked coins."""
+    cells, traders, portfolios, rules = state.cells, state.traders, state.portfolios, state.scenario.deleveraging
+    mark = float(state.prices.mark[m])
+    side = 1 if cells.quantity[Cell.FUND, m] > 0.0 else -1
+    first, last = (int(x) for x in state.trader_range[m])
+    capacity = last - first + cells.quantity.shape[0] + portfolios.venue.size
+    candidate, score = np.empty(capacity, np.int64), np.empty(capacity)
+    closed, profit = np.empty_like(score), np.empty_like(score)
+    allowed = (portfolios.venue == v).astype(np.int64)
+    done = deleverage_market(m, usd / mark, side, mark, first, last, traders, cells, int(Cell.FUND), portfolios, allowed, candidate, score, closed, profit)
+    naked = 0.0
+    zero = np.zeros(N_CAUSES)
+    for r in range(done):
+        notional = float(closed[r]) * mark
+        write_row(state.rows, int(state.clock.t_s), int(candidate[r]), Stage.DELEVERAGING, m, side, float(closed[r]), notional, equity, float(profit[r]), 0.0, 0, zero)
+        state.venues.deleveraged_usd[v] += notional
+        if side > 0:
+            naked += float(closed[r]) * (1.0 if candidate[r] == 10**9 + Cell.CARRY else rules.hedged_frac)
+    if naked > 0.0:
+        leave_naked(state, m, naked * rules.sold_frac)
+
+
+def leave_naked(state: State, m: int, coins: float) -> None:
+    """Split coins whose hedge is gone over the spot books of the asset: most on the unified exchange, the rest on spot exchanges."""
+    markets, rules = state.markets, state.scenario.deleveraging
+    books = np.flatnonzero((markets.asset == markets.asset[m]) & ~markets.perp)
+    if books.size == 0:
+        return
+    inside = np.array([state.scenario.venue(state.names.venues[v]).margin.value == "unified" for v in markets.venue[books]])
+    for group, part in ((books[inside], rules.sold_inside_frac), (books[~inside], 1.0 - rules.sold_inside_frac)):
+        if group.size:
+            depth = markets.depth_usd[group]
+            state.pending.naked[group] += coins * part * depth / depth.sum()
+
+
+def liquidate_pool(state: State) -> None:
+    """Let keepers repay debts of pool borrowers below health 1 and sell what they receive, if that pays after impact and gas.
+
+    Health = threshold * collateral / debt. Repaid: the close factor of the debt (all of it at low health); seized: repaid * (1 + bonus).
+    """
+    scenario, portfolios = state.scenario, state.portfolios
+    rules = scenario.pool
+    if not (rules.enabled and scenario.feedback):
+        return
+    mine = np.flatnonzero((portfolios.kind == BORROWER) & (portfolios.status == Status.HEALTHY) & (portfolios.equity <= 0.0))
+    for p in mine:
+        liquidate_borrower(state, int(p))
+
+
+def liquidate_borrower(state: State, p: int) -> None:
+    """Liquidate one borrower's position once; bad debt is what is left when no collateral is."""
+    portfolios, rules, cells, books, markets = state.portfolios, state.scenario.pool, state.cells, state.books, state.markets
+    held = np.flatnonzero(portfolios.balance[p, 1:] > 0.0) + 1
+    debt = -float(portfolios.balance[p, CASH])
+    if held.size == 0 or debt <= 0.0:
+        return
+    a = int(held[0])
+    price = float(state.prices.oracle[a])
+    value = float(portfolios.balance[p, a]) * price
+    health = rules.liquidation_threshold_frac * value / debt
+    repay = debt if health < rules.close_all_below else debt * rules.close_factor_frac
+    seized = min(repay * (1.0 + rules.bonus_frac), value)
+    repay = min(repay, seized / (1.0 + rules.bonus_frac)) if seized < repay * (1.0 + rules.bonus_frac) else repay
+    venues = [state.names.venues.index(name) for name in rules.venues if name in state.names.venues]
+    targets = [int(m) for m in np.flatnonzero((markets.asset == a) & ~markets.perp & np.isin(markets.venue, venues))]
+    targets = [m for m in targets if cells.cash[Cell.KEEPER, m] > repay / max(len(targets), 1)]
+    if not targets:
+        return
+    m = max(targets, key=lambda j: books.depth_bid_usd[j])
+    impact = 0.5 * 0.01 * seized / max(float(books.depth_bid_usd[m]), 1.0) * (1.0 - math.exp(-1.0 / rules.keeper_tau_s))
+    proceeds = seized / price * math.exp(float(books.mid[m])) * (1.0 - impact) * (1.0 - float(markets.fee_frac[m]))
+    if proceeds - repay < rules.gas_usd:
+        return
+    coins = seized / price
+    portfolios.balance[p, a] -= coins
+    portfolios.balance[p, CASH] += repay
+    cells.quantity[Cell.KEEPER, m] += coins
+    cells.cash[Cell.KEEPER, m] -= repay
+    bonus = seized - repay
+    state.pending.pool += np.array([seized, bonus, 0.0])
+    portfolios.liquidated_usd[p] += seized
+    if math.isnan(portfolios.first_trigger_s[p]):
+        portfolios.first_trigger_s[p] = state.clock.t_s
+    shares, generation, part = consumed_shares(state, p)
+    portfolios.perp_part[p] = part
+    write_row(state.rows, int(state.clock.t_s), -1 - p, Stage.POOL_LIQUIDATION, m, -1, coins, seized, float(portfolios.equity[p]), math.nan, generation, 0, shares)
+    if float(portfolios.balance[p, a]) * price < 1.0 and -float(portfolios.balance[p, CASH]) > 1.0:
+        state.pending.pool[2] += -float(portfolios.balance[p, CASH])
+        portfolios.status[p] = Status.CLOSED
+
+
+def update_makers(state: State) -> None:
+    """Set makers' funding cap from their free margin, who is alive, and how far new makers have taken up the dead share."""
+    portfolios, makers, rules = state.portfolios, state.makers, state.scenario.makers
+    t_s = state.clock.t_s
+    slots = makers.share.size
+    named = slots - 2
+    free = portfolios.equity - portfolios.maintenance
+    taken = 0.0
+    for s in range(slots - 1):
+        mine = np.flatnonzero((portfolios.kind == MAKER) & (portfolios.owner == s))
+        for p in mine:
+            start = float(portfolios.slack_start[p])
+            makers.cap[s, portfolios.venue[p]] = min(max(float(free[p]) / start, 0.0), 1.0) if start > 0.0 else 1.0
+        dead = mine[portfolios.status[mine] >= Status.LIQUIDATING]
+        if dead.size and makers.alive[s] == 1.0:
+            makers.alive[s] = 0.0
+        if dead.size and s < named and rules.entrant:
+            waited = t_s - float(np.min(portfolios.since_s[dead])) - rules.entrant_delay_s
+            taken += rules.accounts[s].share_frac * min(max(waited / rules.entrant_ramp_s, 0.0), 1.0)
+    makers.share[named] = taken * rules.entrant_share_frac
