@@ -106,7 +106,7 @@ def _rise(t_s: NDArray[Any]) -> NDArray[np.float64]:
 def _manifest(seed: int) -> dict[str, Any]:
     return {
         "format": 1,
-        "waxline": "0.1.0",
+        "version": "0.1.0",
         "status": "complete",
         "scenario": "synthetic",
         "seed": seed,

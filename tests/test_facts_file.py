@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tiny_run import event, fact, tiny_run
+from waxline.analysis import facts_file
 from waxline.analysis.facts import QUANTITIES, Measurement, facts_text, judge, measure_all
 from waxline.analysis.facts_file import Fact, Facts, library_facts, load_facts
 from waxline.errors import FactsError
+from waxline.limits import Limit, LimitError
 
 GOOD = """
 event: small
@@ -93,6 +95,12 @@ def test_a_missing_file_and_a_file_of_another_kind_are_refused(tmp_path: Path) -
         load_facts(tmp_path / "facts.yaml")
 
 
+def test_a_facts_file_beyond_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts_file, "FACTS_FILE_BYTES", Limit("the size of a facts file", 10, "bytes", "Split it."))
+    with pytest.raises(LimitError, match="the limit on the size of a facts file is 10"):
+        load_facts(written(tmp_path, GOOD))
+
+
 def test_the_shipped_facts_are_the_published_ones(shared: Path) -> None:
     published, shipped = load_facts(shared / "facts" / "oct-2025.yaml"), library_facts("oct-2025")
     assert shipped is not None and len(shipped.facts) == len(published.facts) >= 98
@@ -116,6 +124,7 @@ def test_a_scenario_without_facts_has_none() -> None:
 def test_the_hash_of_facts_follows_what_is_measured(tmp_path: Path) -> None:
     facts = load_facts(written(tmp_path, GOOD))
     assert facts.hash() == load_facts(written(tmp_path, GOOD)).hash()
+    assert facts.hash() == load_facts(written(tmp_path, GOOD.replace("by hand", "by eye"))).hash()
     assert facts.hash() != load_facts(written(tmp_path, GOOD.replace("0.2", "0.3"))).hash()
 
 
@@ -132,9 +141,9 @@ def named(name: str, low: float = 0.0, high: float = 1.0) -> Fact:
 
 
 def test_the_verdict_is_that_of_the_median_and_the_band_includes_its_ends() -> None:
-    seeds = [measured(a=1.0, b=0.0), measured(a=1.0, b=9.0), measured(a=7.0, b=8.0)]
-    score = judge(facts_of(named("a"), named("b")), seeds)
-    assert [judgement.verdict for judgement in score.judgements] == ["inside", "outside"]
+    seeds = [measured(a=1.0, b=0.0, c=0.0), measured(a=1.0, b=9.0, c=0.0), measured(a=7.0, b=8.0, c=5.0)]
+    score = judge(facts_of(named("a"), named("b"), named("c")), seeds)
+    assert [judgement.verdict for judgement in score.judgements] == ["inside", "outside", "inside"]
     assert score.judgements[1].median == 8.0
     assert (score.judgements[1].p05, score.judgements[1].p95) == pytest.approx((0.8, 8.9))
 

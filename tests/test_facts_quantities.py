@@ -72,6 +72,7 @@ CASES = [
     case("time_of_low_after", "coinbase-spot-BTC", 0.0, after="BTC"),
     # Closes of the minutes: 100 before the news, 100, 90, 90, 90, 90, 95 …
     case("worst_minute_return", "binance-perp-BTC", -0.10),
+    case("worst_minute_return", "binance-perp-BTC", 0.0, window_s=(240, 299)),
     case("realised_volatility", "binance-perp-BTC", (0.10536051565782628**2 + 0.05406722127027582**2) ** 0.5),
     case("recovered_fraction", "binance-perp-BTC", 0.5, at_s=200),
     case("recovered_fraction", "binance-perp-BTC", 0.0, at_s=120),
@@ -95,7 +96,7 @@ CASES = [
     case("liquidated_share_before", "binance-all-all", 35.0 / 65.0, at_s=71),
     # Minutes: 60..119 holds 30, 120..179 holds 45, 180..239 holds 50.
     case("liquidated_peak_minute_share", "all-all-all", 50.0 / 125.0),
-    case("liquidated_peak_minute_share", "all-all-all", 45.0 / 115.0, window_s=(0, 190)),
+    case("liquidated_peak_minute_share", "all-all-all", 45.0 / 125.0, window_s=(0, 191)),
     # Accounts 1, 2, 3, 6 with weights 2, 3, 4, 1; the deleveraged winners 5 and 7 lost nothing by force.
     case("accounts_liquidated", "all-all-all", 10.0),
     case("accounts_liquidated", "binance-perp-all", 5.0),
@@ -147,7 +148,7 @@ def run() -> RunResult:
         claims={"USDe": ("USD", 1.0), "wBETH": ("ETH", 1.08)},
         mark={name: {-60: 100.0, 100: 94.0} for name in perps},
         depth={
-            "binance-perp-BTC": {-60: 8e6, 200: 8e5, 300: 4e6},
+            "binance-perp-BTC": {-60: 1e6, -30: 8e6, 200: 8e5, 300: 4e6},
             "binance-spot-DOGE": {-60: 1e6, 200: 2e5},
             "binance-spot-ATOM": {-60: 1e6, 200: 4e4},
         },
@@ -237,6 +238,12 @@ def test_a_window_that_ends_after_the_run_is_cut_and_says_so(run: RunResult) -> 
     found = measure(run, fact("liquidated_usd", window_s=(0, 10_800)))
     assert (found.value, found.cut) == (pytest.approx(125.0), True)
     assert not measure(run, fact("liquidated_usd")).cut
+
+
+def test_the_minute_in_which_the_run_ends_is_not_a_whole_one() -> None:
+    rows = [event(65, "binance-perp-BTC", "close_in_book", 10.0), event(600, "binance-perp-BTC", "close_in_book", 100.0)]
+    run = tiny_run({"binance-perp-BTC": 1.0}, events=rows)
+    assert measure(run, fact("liquidated_peak_minute_share", window_s=(0, 10_800))).value == pytest.approx(10.0 / 110.0)
 
 
 def test_depth_that_vanishes_altogether_gives_a_ratio_of_zero() -> None:

@@ -119,6 +119,8 @@ def test_the_histogram_of_generations_holds_all_forced_volume_once() -> None:
     found = accounting.generation_histogram(forced_run(), last=3)
     assert found["usd"].to_list() == [100.0, 300.0, 600.0]
     assert found["share"].to_list() == [0.1, 0.3, 0.6]
+    rounded = tiny_run({PERPS: 1.0}, events=[event(5, PERPS, "close_in_book", 1.0, generation=1.6)])
+    assert accounting.generation_histogram(rounded, last=3)["usd"].to_list() == [0.0, 1.0, 0.0]
 
 
 def test_the_endogenous_share_is_the_slack_that_forced_flows_took() -> None:

@@ -111,6 +111,15 @@ def test_a_changed_file_is_refused_with_its_name_and_the_remedy(folder: Path, na
     assert "waxline run synthetic --seed 1" in str(refusal.value)
 
 
+def test_a_file_and_its_recorded_hash_changed_together_are_refused(folder: Path) -> None:
+    path, hashes = folder / "scenario.resolved.yaml", folder / "hashes.json"
+    path.write_text("name: another\n")
+    recorded = {**json.loads(hashes.read_text()), path.name: files.file_hash(path)}
+    hashes.write_text(json.dumps(recorded))
+    with pytest.raises(ResultsError, match=r"hashes\.json: differs from what the manifest recorded"):
+        RunResult.load(folder)
+
+
 @pytest.mark.parametrize("name", ["prices.parquet", "hashes.json", "scenario.resolved.yaml"])
 def test_a_lost_file_is_refused(folder: Path, name: str) -> None:
     (folder / name).unlink()

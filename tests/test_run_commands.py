@@ -44,7 +44,7 @@ class Simulation:
             raise self.stop
         low = 100.0 - 10.0 * seed + self.drift
         run = tiny_run({"binance-perp-BTC": {-60: 100.0, 100: low}}, events=[event(100, "binance-perp-BTC", "close_in_book", 5.0)])
-        run.manifest.update({"scenario": scenario.name, "seed": seed, "waxline": "0.1.0", "scenario_hash": scenario.hash()})
+        run.manifest.update({"scenario": scenario.name, "seed": seed, "version": "0.1.0", "scenario_hash": scenario.hash()})
         run.baseline = {"binance-perp-BTC": 0.02} if baseline else None
         return run
 

@@ -23,51 +23,29 @@ def position_after(quantity, cost, cash, traded, notional):
 
 
 @njit
-def trade_cell(cells, kind, market, perp, traded, notional):
-    """Book a trade of a single-market account; writes `cells` (traded and notional: buy positive)."""
+def trade_single(quantity, cost, cash, i, perp, traded, notional):
+    """Book a trade of single-market account `i` (traded and notional: buy positive); writes quantity, cost, cash [N]."""
     if perp:
-        quantity, cost, cash = position_after(
-            cells.quantity[kind, market], cells.cost[kind, market], cells.cash[kind, market], traded, notional
-        )
-        cells.quantity[kind, market] = quantity
-        cells.cost[kind, market] = cost
-        cells.cash[kind, market] = cash
+        after, cost_after, cash_after = position_after(quantity[i], cost[i], cash[i], traded, notional)
+        quantity[i] = after
+        cost[i] = cost_after
+        cash[i] = cash_after
     else:
-        cells.quantity[kind, market] += traded
-        cells.cash[kind, market] -= notional
+        quantity[i] += traded
+        cash[i] -= notional
 
 
 @njit
-def trade_trader(traders, i, traded, notional):
-    """Book a trade of leveraged trader `i`; writes `traders`."""
-    quantity, cost, cash = position_after(traders.quantity[i], traders.cost[i], traders.cash[i], traded, notional)
-    traders.quantity[i] = quantity
-    traders.cost[i] = cost
-    traders.cash[i] = cash
-
-
-@njit
-def trade_portfolio(portfolios, p, market, asset, perp, traded, notional):
-    """Book a trade of portfolio `p` in a perp (position) or spot market (balance of `asset` against cash); writes `portfolios`."""
+def trade_portfolio(position, cost, balance, p, market, asset, perp, traded, notional):
+    """Book a trade of portfolio `p` in a perp (position) or spot market (balance of `asset` against cash); writes the tables."""
     if perp:
-        quantity, cost, cash = position_after(
-            portfolios.position[p, market], portfolios.cost[p, market], portfolios.balance[p, 0], traded, notional
-        )
-        portfolios.position[p, market] = quantity
-        portfolios.cost[p, market] = cost
-        portfolios.balance[p, 0] = cash
+        after, cost_after, cash_after = position_after(position[p, market], cost[p, market], balance[p, 0], traded, notional)
+        position[p, market] = after
+        cost[p, market] = cost_after
+        balance[p, 0] = cash_after
     else:
-        portfolios.balance[p, asset] += traded
-        portfolios.balance[p, 0] -= notional
-
-
-@njit
-def trader_equity(traders, i, mark):
-    """Return (equity, maintenance) in USD of leveraged trader `i` at the mark price: cash + q mark - cost; N rate - deduction."""
-    quantity = traders.quantity[i]
-    equity = traders.cash[i] + quantity * mark - traders.cost[i]
-    maintenance = max(abs(quantity) * mark * traders.rate[i] - traders.deduction[i], 0.0)
-    return equity, maintenance
+        balance[p, asset] += traded
+        balance[p, 0] -= notional
 
 
 @njit
@@ -82,60 +60,60 @@ def liquidation_price(quantity, cost, cash, rate, deduction):
 
 
 @njit
-def value_portfolios(portfolios, venues, mark, asset_price, perp_start, perp_end, tier_cap, tier_rate, tier_deduction):
-    """Value every portfolio at the venue's prices; writes equity, maintenance and collateral_usd.
+def value_portfolios(venue, balance, position, cost, ratio, debt_rate, mark, asset_price, perp_start, perp_end, tier_cap, tier_rate, tier_deduction, equity_out, maintenance_out, collateral_out):
+    """Value every portfolio at the venue's prices; writes equity_out, maintenance_out, collateral_out [P] in USD.
 
     E = cash + sum_a ratio_a balance_a price_a (negative balances in full) + sum_m (q_m mark_m - cost_m)
     M = sum_m (N_m rate - deduction) by tier + debt rate times borrowed value.
-    `mark` [M] USD, `asset_price` [V, A] USD (collateral price), markets of venue v are perp_start[v]..perp_end[v];
-    tiers [M, N]: caps in USD. Twin: `waxline.reference.portfolio_value`.
+    venue [P]; balance [P, A] (column 0 USD); position, cost [P, M]; ratio [V, A]; debt_rate [V]; `mark` [M] USD, `asset_price` [V, A] USD
+    (collateral price); markets of venue v are perp_start[v]..perp_end[v]; tiers [M, N]: caps in USD. Twin: `waxline.reference`.
     """
-    count = portfolios.venue.size
-    assets = portfolios.balance.shape[1]
+    assets = balance.shape[1]
     tiers = tier_cap.shape[1]
-    for p in range(count):
-        v = portfolios.venue[p]
-        cash = portfolios.balance[p, 0]
+    for p in range(venue.size):
+        v = venue[p]
+        cash = balance[p, 0]
         equity = cash
         debt = -cash if cash < 0.0 else 0.0
         collateral = 0.0
         for a in range(1, assets):
-            balance = portfolios.balance[p, a]
-            if balance > 0.0:
-                collateral += venues.collateral_ratio[v, a] * balance * asset_price[v, a]
-            elif balance < 0.0:
-                debt -= balance * asset_price[v, a]
-                equity += balance * asset_price[v, a]
+            held = balance[p, a]
+            if held > 0.0:
+                collateral += ratio[v, a] * held * asset_price[v, a]
+            elif held < 0.0:
+                debt -= held * asset_price[v, a]
+                equity += held * asset_price[v, a]
         equity += collateral
-        maintenance = debt * venues.debt_rate[v]
+        maintenance = debt * debt_rate[v]
         for m in range(perp_start[v], perp_end[v]):
-            quantity = portfolios.position[p, m]
+            quantity = position[p, m]
             if quantity != 0.0:
                 notional = abs(quantity) * mark[m]
-                equity += quantity * mark[m] - portfolios.cost[p, m]
+                equity += quantity * mark[m] - cost[p, m]
                 n = 0
                 while n < tiers - 1 and notional > tier_cap[m, n]:
                     n += 1
                 maintenance += notional * tier_rate[m, n] - tier_deduction[m, n]
-        portfolios.equity[p] = equity
-        portfolios.maintenance[p] = maintenance
-        portfolios.collateral_usd[p] = collateral
+        equity_out[p] = equity
+        maintenance_out[p] = maintenance
+        collateral_out[p] = collateral
 
 
 @njit
-def reached(watch, market, mark, falling, found, count):
-    """Collect the accounts of a market whose watch level the mark has reached; writes `found`, moves `watch.place`.
+def reached(account, level, start, place, perps, mark, falling, found, count):
+    """Collect the accounts whose watch level the mark has reached, over all `perps`; writes `found`, moves `place` [M].
 
-    Levels are sorted by how soon they are reached: descending for longs (`falling`), ascending for shorts. Returns the new count.
+    Levels of a market stand in start[m]..start[m + 1], sorted by how soon they are reached: descending for longs (`falling`), ascending for
+    shorts. Returns the new count.
     """
-    place = watch.place[market]
-    end = watch.start[market + 1]
-    while place < end:
-        level = watch.level[place]
-        if (mark > level) if falling else (mark < level):
-            break
-        found[count] = watch.account[place]
-        count += 1
-        place += 1
-    watch.place[market] = place
+    for m in perps:
+        now = place[m]
+        end = start[m + 1]
+        while now < end:
+            if (mark[m] > level[now]) if falling else (mark[m] < level[now]):
+                break
+            found[count] = account[now]
+            count += 1
+            now += 1
+        place[m] = now
     return count

@@ -58,6 +58,15 @@ class MakerParameters(Section):
         meaning="stablecoins borrowed against the pledged coins at their full value (1,000,000 of a coin at 0.5: 500,000)",
         source=f"{ASSUMED}; range 0.4-0.6",
     )
+    loan_to_margin_frac: float = quantity(
+        0.75, unit="fraction of haircut value", low=0.0, high=0.99, meaning="most that is borrowed, where the venue counts little of a coin", source=f"{ASSUMED}; range 0.6-0.85"
+    )
+    stock_depths: float = quantity(
+        1.0, unit="multiple of the maker's full asks", low=0.0, high=100.0, meaning="coins held for quoting asks where nothing is pledged", source=ASSUMED
+    )
+    stock_own_frac: float = quantity(
+        0.5, unit="fraction", low=0.0, high=1.0, meaning="part of that stock paid from own capital; the rest from the account's cash or loan", source=ASSUMED
+    )
     own_book_rate: float = quantity(
         0.30, unit="1/s", low=0.001, high=5.0, meaning="speed at which a maker's estimate follows traded prices of its own book", source=f"{ASSUMED}; range 0.15-0.6"
     )

@@ -72,20 +72,16 @@ def book_requote(step, recent, temporary, pending, m, delta, news, links, link_m
 
 
 @njit
-def quote_target(volatility_ratio, pull_ratio, cool_down_s, pulled_until_s, t_s, cap, rules):
+def quote_target(volatility_ratio, pull_ratio, cool_down_s, pulled_until_s, t_s, cap, size_scale, pulled_frac, ramp_s, withdraw):
     """Return (part of full size a maker wants to show, time until which it stays pulled in s)."""
-    size = 1.0
-    if rules.volatility_response:
-        size /= 1.0 + max(volatility_ratio - 1.0, 0.0) / rules.size_scale
-    if rules.funding_cap:
-        size *= cap
-    if rules.withdraw:
+    size = cap / (1.0 + max(volatility_ratio - 1.0, 0.0) / size_scale)
+    if withdraw:
         if volatility_ratio > pull_ratio and t_s >= pulled_until_s:
             pulled_until_s = t_s + cool_down_s
         if t_s < pulled_until_s:
-            size = min(size, rules.pulled_frac)
-        elif t_s < pulled_until_s + rules.ramp_s:
-            size *= 0.1 + 0.9 * (t_s - pulled_until_s) / rules.ramp_s
+            size = min(size, pulled_frac)
+        elif t_s < pulled_until_s + ramp_s:
+            size *= 0.1 + 0.9 * (t_s - pulled_until_s) / ramp_s
     return size, pulled_until_s
 
 
@@ -105,122 +101,126 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
     inventory, coins [S, M]: coins above target, coins that may be offered (infinite for perps); budget [S, M] USD for bids;
     fair [A] log fair value; redemption [M] log redemption value of claims (NaN elsewhere); link_rate [M, L] per step; speed [V].
     """
-    owners = books.base.shape[1]
-    rungs = books.posted.shape[3]
+    base, posted, estimate, skews, size_frac, pulled = books.base, books.posted, books.estimate, books.skew, books.size_frac, books.pulled_until_s
+    mids, best_bid, best_ask, turnover = books.mid, books.best_bid, books.best_ask, books.turnover_usd_s
+    variance, variance_fast = books.variance, books.variance_fast
+    offset, maker_usd, crowd_usd, link_market = markets.offset, markets.maker_usd, markets.crowd_usd, markets.link_market
+    step, recent, temporary, pending = causes.step, causes.recent, causes.temporary, causes.pending
+    shares, pull_ratio, cool_down, speeds, caps, alive = makers.share, makers.pull_ratio, makers.cool_down_s, makers.speed, makers.cap, makers.alive
+    owners, rungs = base.shape[1], posted.shape[3]
     crowd = owners - 1
-    up_dt, cut_dt = dt, 1.0 - math.exp(-rules.cut_rate * dt)
+    cut_part = 1.0 - math.exp(-rules.cut_rate * dt)
     news_gain = 1.0 - math.exp(-dt / rules.news_tau_s)
     crowd_gain = 1.0 - math.exp(-dt / rules.crowd_tau_s)
     crowd_up = 1.0 - math.exp(-rules.crowd_refill * dt)
     crowd_cut = 1.0 - math.exp(-rules.crowd_cancel * dt)
     slow_memory = 1.0 - math.exp(-dt / rules.volatility_window_s)
     fast_memory = 1.0 - math.exp(-dt / 10.0)
-    for m in range(markets.venue.size):
-        mid = books.mid[m]
-        grid = markets.grid[m]
-        calm = markets.volatility[m]
-        asset = markets.asset[m]
+    best = np.empty(2, np.int64)
+    for m in range(mids.size):
+        mid, grid, calm, depth = mids[m], markets.grid[m], markets.volatility[m], markets.depth_usd[m]
+        kind, venue = markets.size_class[m], markets.venue[m]
         spread = 1.0
-        if books.best_bid[m] > -1e300 and books.best_ask[m] < 1e300:
-            spread = max(books.best_ask[m] - books.best_bid[m], grid)
-        learning = min(1.0, rules.learning_floor + books.turnover_usd_s[m] / (rules.learning_turnover * markets.depth_usd[m]))
-        learning *= min(1.0, rules.learning_spread / spread)
+        if best_bid[m] > -1e300 and best_ask[m] < 1e300:
+            spread = max(best_ask[m] - best_bid[m], grid)
+        learning = min(1.0, rules.learning_floor + turnover[m] / (rules.learning_turnover * depth)) * min(1.0, rules.learning_spread / spread)
         weight_sum, skew_mean = 0.0, 0.0
         for s in range(crowd):
-            weight = makers.share[s] * books.size_frac[s, m]
+            weight = shares[s] * size_frac[s, m]
             weight_sum += weight
-            skew_mean += weight * books.skew[s, m]
+            skew_mean += weight * skews[s, m]
         skew_mean = skew_mean / weight_sum if weight_sum > 1e-9 else 0.0
         link_total = 0.0
         for n in range(links.size):
-            other = markets.link_market[m, n]
+            other = link_market[m, n]
             links[n] = 0.0
             if other >= 0:
-                links[n] = (books.mid[other] - mid) * link_rate[m, n]
+                links[n] = (mids[other] - mid) * link_rate[m, n]
             elif other == -2:
                 links[n] = (redemption[m] - mid) * link_rate[m, n]
             link_total += links[n]
-        news = (fair[asset] - mid) * news_gain
+        news = (fair[markets.asset[m]] - mid) * news_gain
         moved, moved_weight = 0.0, 0.0
-        volatility = math.sqrt(books.variance[m] * 60.0)
-        fast = math.sqrt(books.variance_fast[m] * 10.0)
+        volatility = math.sqrt(variance[m] * 60.0)
         ratio = volatility / calm
         half = markets.half_spread[m]
+        size_scale = 1e12
         if rules.volatility_response:
-            half += rules.spread_share * fast
-        pull_scale = 3.0 if markets.size_class[m] <= 1 else 1.0
-        refill = 1.0 - math.exp(-rules.refill_rate[markets.size_class[m]] * up_dt * speed[markets.venue[m]])
+            half += rules.spread_share * math.sqrt(variance_fast[m] * 10.0)
+            size_scale = rules.size_scale
+        pull_scale = 3.0 if kind <= 1 else 1.0
+        refill = 1.0 - math.exp(-rules.refill_rate[kind] * dt * speed[venue])
         whole_usd = 0.0
         for k in range(rungs):
-            whole_usd += markets.maker_usd[m, k]
+            whole_usd += maker_usd[m, k]
         for s in range(crowd):
-            gain = 1.0 - math.exp(-rules.own_rate * makers.speed[s] * learning * dt)
-            change = gain * (mid + skew_mean - books.estimate[s, m]) + link_total + news
-            books.estimate[s, m] += change
-            share = makers.share[s]
+            share = shares[s]
+            gain = 1.0 - math.exp(-rules.own_rate * speeds[s] * learning * dt)
+            change = gain * (mid + skew_mean - estimate[s, m]) + link_total + news
+            estimate[s, m] += change
             moved += share * change
             moved_weight += share
-            price = math.exp(books.estimate[s, m])
-            size, until = quote_target(ratio, makers.pull_ratio[s] * pull_scale, makers.cool_down_s[s], books.pulled_until_s[s, m], t_s, makers.cap[s, markets.venue[m]], rules)
-            books.pulled_until_s[s, m] = until
-            size *= makers.entered[s]
-            if rules.withdraw and makers.alive[s] == 0.0:
+            price = math.exp(estimate[s, m])
+            cap = caps[s, venue] if rules.funding_cap else 1.0
+            size, until = quote_target(ratio, pull_ratio[s] * pull_scale, cool_down[s], pulled[s, m], t_s, cap, size_scale, rules.pulled_frac, rules.ramp_s, rules.withdraw)
+            pulled[s, m] = until
+            if rules.withdraw and alive[s] == 0.0:
                 size = 0.0
                 for k in range(rungs):
-                    books.posted[m, s, BID, k] = 0.0
-                    books.posted[m, s, ASK, k] = 0.0
-            books.size_frac[s, m] = size
+                    posted[m, s, BID, k] = 0.0
+                    posted[m, s, ASK, k] = 0.0
+            size_frac[s, m] = size
             full = share * whole_usd
             held = 0.0
             if share > 0.0:
-                held = inventory[s, m] * price / (rules.inventory_limit * share * 0.43 * whole_usd)
+                held = inventory[s, m] * price / (rules.inventory_limit * 0.43 * full)
             held = min(1.0, max(-1.0, held))
             skew = rules.skew_share * held * max(volatility, 4.0 * calm)
-            books.skew[s, m] = skew
-            reservation = books.estimate[s, m] - skew
-            bid = math.floor((reservation - half) / grid)
-            ask = math.ceil((reservation + half) / grid)
-            books.base[m, s, BID] = int(bid)
-            books.base[m, s, ASK] = int(ask) if ask > bid else int(bid) + 1
+            skews[s, m] = skew
+            reservation = estimate[s, m] - skew
+            bid = int(math.floor((reservation - half) / grid))
+            ask = int(math.ceil((reservation + half) / grid))
+            base[m, s, BID] = bid
+            base[m, s, ASK] = max(ask, bid + 1)
             bid_scale = share * size * (1.0 - max(held, 0.0))
             ask_scale = share * size * (1.0 + min(held, 0.0))
             if full > 0.0 and size > 0.0:
                 bid_scale *= min(1.0, max(budget[s, m], 0.0) / (full * size))
                 ask_scale *= min(1.0, max(coins[s, m], 0.0) * price / (full * size))
-            post_side(books.posted[m, s, BID], markets.maker_usd[m], price, bid_scale, refill, cut_dt, rungs)
-            post_side(books.posted[m, s, ASK], markets.maker_usd[m], price, ask_scale, refill, cut_dt, rungs)
-        x = books.estimate[crowd, m] + crowd_gain * (mid - books.estimate[crowd, m])
-        books.estimate[crowd, m] = x
+            post_side(posted[m, s, BID], maker_usd[m], price, bid_scale, refill, cut_part, rungs)
+            post_side(posted[m, s, ASK], maker_usd[m], price, ask_scale, refill, cut_part, rungs)
+        x = estimate[crowd, m] + crowd_gain * (mid - estimate[crowd, m])
+        estimate[crowd, m] = x
         price = math.exp(x)
-        bid = math.floor((x - markets.half_spread[m]) / grid)
-        books.base[m, crowd, BID] = int(bid)
-        books.base[m, crowd, ASK] = max(int(math.ceil((x + markets.half_spread[m]) / grid)), int(bid) + 1)
-        last_rung = rungs
+        bid = int(math.floor((x - markets.half_spread[m]) / grid))
+        base[m, crowd, BID] = bid
+        base[m, crowd, ASK] = max(int(math.ceil((x + markets.half_spread[m]) / grid)), bid + 1)
+        last_rung = rungs - 1
         for k in range(rungs - 1):
-            if (books.base[m, crowd, BID] - markets.offset[m, 1, k]) * grid < markets.bid_end[m]:
+            if (bid - offset[m, 1, k]) * grid < markets.bid_end[m]:
                 last_rung = k
                 break
-        bid_scale = min(1.0, max(budget[crowd, m], 0.0) / (markets.depth_usd[m] + 1.0))
-        ask_scale = min(1.0, max(coins[crowd, m], 0.0) * price / (markets.depth_usd[m] + 1.0))
-        post_side(books.posted[m, crowd, BID], markets.crowd_usd[m], price, bid_scale, crowd_up, crowd_cut, last_rung)
-        post_side(books.posted[m, crowd, ASK], markets.crowd_usd[m], price, ask_scale, crowd_up, crowd_cut, rungs - 1)
-        books.posted[m, crowd, BID, rungs - 1] += crowd_up * (markets.crowd_usd[m, rungs - 1] - books.posted[m, crowd, BID, rungs - 1])
+        bid_scale = min(1.0, max(budget[crowd, m], 0.0) / (depth + 1.0))
+        ask_scale = min(1.0, max(coins[crowd, m], 0.0) * price / (depth + 1.0))
+        far_bid = posted[m, crowd, BID, rungs - 1]
+        post_side(posted[m, crowd, BID], crowd_usd[m], price, bid_scale, crowd_up, crowd_cut, last_rung)
+        post_side(posted[m, crowd, ASK], crowd_usd[m], price, ask_scale, crowd_up, crowd_cut, rungs - 1)
+        posted[m, crowd, BID, rungs - 1] = far_bid + crowd_up * (crowd_usd[m, rungs - 1] - far_bid)
         change = moved / moved_weight if moved_weight > 0.0 else 0.0
-        books.variance[m] += slow_memory * (change * change / dt - books.variance[m])
-        books.variance_fast[m] += fast_memory * (change * change / dt - books.variance_fast[m])
-        best = np.empty(2, np.int64)
+        variance[m] += slow_memory * (change * change / dt - variance[m])
+        variance_fast[m] += fast_memory * (change * change / dt - variance_fast[m])
         for side in range(2):
             for s in range(owners):
                 place[s] = 0
-            advance(books.posted[m, :, side], place, owners, rungs)
-            best[side] = best_level(books.base[m, :, side], markets.offset[m], place, owners, rungs, side)
-        if best[0] != NO_LEVEL and best[1] != NO_LEVEL:
-            after = 0.5 * (best[0] + best[1]) * grid
-        else:
+            advance(posted[m, :, side], place, owners, rungs)
+            best[side] = best_level(base[m, :, side], offset[m], place, owners, rungs, side)
+        if best[0] == NO_LEVEL or best[1] == NO_LEVEL:
             after = bounded_mid(best[0], best[1], grid, mid)
             news = 0.0
             for n in range(links.size):
                 links[n] = 0.0
+        else:
+            after = 0.5 * (best[0] + best[1]) * grid
         if after != mid:
-            book_requote(causes.step, causes.recent, causes.temporary, causes.pending, m, after - mid, news, links, markets.link_market)
-        books.mid[m] = after
+            book_requote(step, recent, temporary, pending, m, after - mid, news, links, link_market)
+        mids[m] = after

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import waxline
 from waxline.errors import FactsError
+from waxline.limits import FACTS_FILE_BYTES
 
 LIBRARY = Path(waxline.__file__).resolve().parent / "scenario" / "library" / "facts"
 REDEMPTION = "redemption"
@@ -63,7 +64,8 @@ class Facts(BaseModel):
 
     def hash(self) -> str:
         """Return a hash of everything that decides what is measured and how it is judged, 16 hex digits."""
-        return hashlib.sha256(self.model_dump_json(exclude={"sources"}).encode()).hexdigest()[:16]
+        text = self.model_dump_json(exclude={"sources": True, "facts": {"__all__": {"source", "note"}}})
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def load_facts(path: str | Path) -> Facts:
@@ -109,6 +111,7 @@ def _read(path: Path) -> dict[str, Any]:
     from ruamel.yaml.error import YAMLError
 
     try:
+        FACTS_FILE_BYTES.check(path.stat().st_size, str(path))
         content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FactsError(f"{path}: there is no such facts file: give the path of a YAML file") from None

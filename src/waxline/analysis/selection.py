@@ -129,15 +129,10 @@ def events(run: RunResult, venue: str, market: str, asset: str) -> pl.DataFrame:
         rows = rows.filter(pl.col("venue") == venue)
     if market != "all":
         kinds = run.markets.select("market_id", pl.col("kind").alias("market_kind"))
-        by_stage = (
-            pl.when(pl.col("stage") == "collateral_sale")
-            .then(pl.lit("spot"))
-            .when(pl.col("stage") == "pool_liquidation")
-            .then(pl.lit("pool"))
-            .otherwise(pl.lit("perp"))
-        )
+        by_stage = pl.when(pl.col("stage") == "collateral_sale").then(pl.lit("spot")).otherwise(pl.lit("perp"))
+        pool = pl.when(pl.col("stage") == "pool_liquidation").then(pl.lit("pool"))
         rows = rows.join(kinds, on="market_id", how="left", maintain_order="left")
-        rows = rows.filter(pl.coalesce("market_kind", by_stage) == market).drop("market_kind")
+        rows = rows.filter(pl.coalesce(pool, "market_kind", by_stage) == market).drop("market_kind")
     if asset == "alts":
         rows = rows.filter(pl.col("asset").is_in(sorted({run.markets["asset"][i] for i in run.select(asset="alts")})))
     elif asset != "all":

@@ -46,7 +46,7 @@ def summarise(run: RunResult) -> dict[str, Any]:
 
 def _run(run: RunResult) -> dict[str, Any]:
     """Return what was run: the same for every repetition of it, so no clock and no machine."""
-    kept = ("scenario", "seed", "overrides", "scenario_hash", "t0_utc", "start_t_s", "end_t_s", "step_s", "replay", "waxline")
+    kept = ("scenario", "seed", "overrides", "scenario_hash", "t0_utc", "start_t_s", "end_t_s", "step_s", "replay", "version")
     return {
         **{key: run.manifest.get(key) for key in kept},
         "n_markets": run.markets.height,

@@ -20,8 +20,8 @@ def command(
     from waxline.scenario.files import load_scenario
 
     manifest, summary, before = check(run), load_summary(run), read_hashes(run)
-    if manifest.get("waxline") != waxline.__version__:
-        say(f"the run is of waxline {manifest.get('waxline')}, this is {waxline.__version__}: differences are to be expected")
+    if manifest.get("version") != waxline.__version__:
+        say(f"the run is of waxline {manifest.get('version')}, this is {waxline.__version__}: differences are to be expected")
     scenario = load_scenario(run / SCENARIO, [])
     asked: dict[str, Any] = {key: manifest[key] for key in ("overrides", "replay") if key in manifest}
     again = simulate(scenario, int(manifest["seed"]), asked, baseline=summary.get("baseline") is not None, quiet=quiet)

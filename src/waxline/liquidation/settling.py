@@ -4,176 +4,175 @@ from __future__ import annotations
 
 import math
 
-from waxline.accounts.kernels import position_after, trade_cell, trade_portfolio, trade_trader, trader_equity
+from waxline.accounts.kernels import position_after, trade_single
 from waxline.jit import njit
+from waxline.liquidation.tables import (
+    R_ACCOUNT,
+    R_COUNTED,
+    R_EQUITY,
+    R_GENERATION,
+    R_MARKET,
+    R_NOTIONAL,
+    R_PROFIT,
+    R_QUANTITY,
+    R_SHARES,
+    R_SIDE,
+    R_STAGE,
+    R_T_S,
+)
+from waxline.market.tables import (
+    O_ACCOUNT,
+    O_CASH,
+    O_CAUSE,
+    O_EQUITY,
+    O_GENERATION,
+    O_LEFT,
+    O_MARKET,
+    O_ROW_CASH,
+    O_ROW_FILLED,
+    O_SHARES,
+    O_SIDE,
+)
 
-PERP_LIQUIDATION, COLLATERAL_LIQUIDATION, STOP_LOSS = 1, 2, 12
-LIQUIDATING, TAKEN_OVER, CLOSED = 3, 4, 5
-CLOSE_IN_BOOK, COLLATERAL_SALE, TAKEOVER, DELEVERAGING, BAD_DEBT = 2, 3, 4, 5, 7
+PERP_LIQUIDATION, STOP_LOSS = 1, 12
+TAKEN_OVER, CLOSED = 4, 5
+CLOSE_IN_BOOK, COLLATERAL_SALE, TAKEOVER = 2, 3, 4
 FUND = 9
-ROW_S = 10
+DUST_USD = 1e-6
+SMALL_USD = 1000.0
 
 
 @njit
-def write_row(rows, t_s, account, stage, market, side, quantity, notional, equity, profit, generation, counted, shares):
+def write_row(rows, used, t_s, account, stage, market, side, quantity, notional, equity, profit, generation, counted, shares):
     """Append a row to the record; a full table is reported by used[1]; `shares` [C]."""
-    n = rows.used[0]
-    if n >= rows.t_s.size:
-        rows.used[1] = 1
+    n = used[0]
+    if n >= rows.shape[0]:
+        used[1] = 1
         return
-    rows.used[0] = n + 1
-    rows.t_s[n] = t_s
-    rows.account[n] = account
-    rows.stage[n] = stage
-    rows.market[n] = market
-    rows.side[n] = side
-    rows.quantity[n] = quantity
-    rows.notional[n] = notional
-    rows.equity[n] = equity
-    rows.profit[n] = profit
-    rows.generation[n] = generation
-    rows.counted[n] = counted
+    used[0] = n + 1
+    rows[n, R_T_S] = t_s
+    rows[n, R_ACCOUNT] = account
+    rows[n, R_STAGE] = stage
+    rows[n, R_MARKET] = market
+    rows[n, R_SIDE] = side
+    rows[n, R_QUANTITY] = quantity
+    rows[n, R_NOTIONAL] = notional
+    rows[n, R_EQUITY] = equity
+    rows[n, R_PROFIT] = profit
+    rows[n, R_GENERATION] = generation
+    rows[n, R_COUNTED] = counted
     for c in range(shares.size):
-        rows.shares[n, c] = shares[c]
+        rows[n, R_SHARES + c] = shares[c]
 
 
 @njit
-def flush_order(orders, rows, n, stage, t_s, traders, portfolios):
+def flush_order(table, n, rows, used, stage, t_s, trader_liquidated, portfolio_liquidated):
     """Write what order `n` filled since its last row as one row and add it to its account's total."""
-    if orders.row_filled[n] <= 0.0 or orders.cause[n] == STOP_LOSS:
-        orders.row_filled[n] = 0.0
-        orders.row_cash[n] = 0.0
+    if table[n, O_ROW_FILLED] > 0.0 and table[n, O_CAUSE] != STOP_LOSS:
+        account = int(table[n, O_ACCOUNT])
+        write_row(
+            rows, used, t_s, account, stage, int(table[n, O_MARKET]), int(table[n, O_SIDE]), table[n, O_ROW_FILLED], table[n, O_ROW_CASH], table[n, O_EQUITY],
+            math.nan, table[n, O_GENERATION], 1, table[n, O_SHARES:],
+        )  # fmt: skip
+        if account >= 0:
+            trader_liquidated[account] += table[n, O_ROW_CASH]
+        else:
+            portfolio_liquidated[-1 - account] += table[n, O_ROW_CASH]
+    table[n, O_ROW_FILLED] = 0.0
+    table[n, O_ROW_CASH] = 0.0
+
+
+@njit
+def pass_to_fund(i, m, traded, price, quantity, cost, cash, fund_quantity, fund_cost, fund_cash):
+    """Move `traded` coins (signed, from the trader's side) of trader `i` to the fund's cell of market `m` at `price`; writes both."""
+    trade_single(quantity, cost, cash, i, True, traded, traded * price)
+    trade_single(fund_quantity, fund_cost, fund_cash, m, True, -traded, -traded * price)
+
+
+@njit
+def end_trader(i, v, notional, fee_frac, cash, status, negative_usd, venue_fund, bad_debt):
+    """Close the books of a liquidated trader: clearance fee to the fund from what is left, shortfall from the fund, the rest bad debt."""
+    left = cash[i]
+    if left > 0.0:
+        fee = min(left, notional * fee_frac)
+        cash[i] -= fee
+        venue_fund[v] += fee
+    elif left < 0.0:
+        negative_usd[i] += -left
+        paid = min(-left, max(venue_fund[v], 0.0))
+        venue_fund[v] -= paid
+        bad_debt[v] += -left - paid
+        cash[i] += paid
+    status[i] = CLOSED
+
+
+@njit
+def take_to_vault(n, i, m, mark, t_s, table, rows, used, quantity, cost, cash, status, negative_usd, liquidated_usd, fund_quantity, fund_cost, fund_cash):
+    """Pass a trader's whole position and its margin to the backstop vault; writes both and a takeover row at the mark price."""
+    q = quantity[i]
+    table[n, O_LEFT] = 0.0
+    if q == 0.0:
         return
-    account = orders.account[n]
-    write_row(
-        rows, t_s, account, stage, orders.market[n], orders.side[n], orders.row_filled[n], orders.row_cash[n], orders.equity[n],
-        math.nan, orders.generation[n], 1, orders.shares[n],
-    )  # fmt: skip
-    if account >= 0:
-        traders.liquidated_usd[account] += orders.row_cash[n]
-    else:
-        portfolios.liquidated_usd[-1 - account] += orders.row_cash[n]
-    orders.row_filled[n] = 0.0
-    orders.row_cash[n] = 0.0
+    equity = cash[i] + q * mark - cost[i]
+    if equity < 0.0:
+        negative_usd[i] += -equity
+    write_row(rows, used, t_s, i, TAKEOVER, m, int(table[n, O_SIDE]), abs(q), abs(q) * mark, equity, math.nan, table[n, O_GENERATION], 1, table[n, O_SHARES:])
+    liquidated_usd[i] += abs(q) * mark
+    after, cost_after, cash_after = position_after(fund_quantity[m], fund_cost[m], fund_cash[m], q, q * mark)
+    fund_quantity[m] = after
+    fund_cost[m] = cost_after
+    fund_cash[m] = cash_after + equity
+    quantity[i] = 0.0
+    cost[i] = 0.0
+    cash[i] = 0.0
+    status[i] = TAKEN_OVER
 
 
 @njit
-def take_over_trader(traders, cells, venues, rows, orders, n, i, m, quantity, price, t_s, own):
-    """Pass `quantity` coins of trader `i`'s position to the fund's cell of market `m` at `price`; writes both and a row."""
-    side = orders.side[n]
-    trade_trader(traders, i, side * quantity, side * quantity * price)
-    trade_cell(cells, FUND, m, True, -side * quantity, -side * quantity * price)
-    orders.left[n] = max(orders.left[n] - quantity, 0.0)
-    if own:
-        write_row(rows, t_s, i, TAKEOVER, m, side, quantity, quantity * price, orders.equity[n], math.nan, orders.generation[n], 1, orders.shares[n])
-        traders.liquidated_usd[i] += quantity * price
-
-
-@njit
-def end_trader(traders, venues, i, v, notional, fee_frac):
-    """Close the books of a liquidated trader: clearance fee to the fund from what is left, shortfall from the fund."""
-    cash = traders.cash[i]
-    if cash > 0.0:
-        fee = min(cash, notional * fee_frac)
-        traders.cash[i] -= fee
-        venues.fund_cash[v] += fee
-    elif cash < 0.0:
-        traders.negative_usd[i] += -cash
-        paid = min(-cash, max(venues.fund_cash[v], 0.0))
-        venues.fund_cash[v] -= paid
-        venues.bad_debt_usd[v] += -cash - paid
-        traders.cash[i] += paid
-    traders.status[i] = CLOSED
-
-
-@njit
-def settle_orders(orders, rows, markets, mark, traders, cells, portfolios, venues, takeover_rate, clearance_fee, t_s, dt, flush):
+def settle_orders(table, link, head, rows, used, perp, venue, mark, traders, fund_quantity, fund_cost, fund_cash, portfolio_liquidated, venue_fund, bad_debt, has_vault,
+                  trigger_frac, takeover_rate, clearance_fee, t_s, dt, flush):
     """Follow up every forced order after clearing.
 
     Rows are written every 10 s (`flush`) and when an order ends. What a bankruptcy limit left unfilled passes to the fund at that price,
     `takeover_rate` of it per second; a venue with a backstop vault takes the whole position with its margin below trigger_frac of the
-    maintenance. Writes orders, rows, traders, cells, venues.
+    maintenance. Writes orders, rows, traders, the fund's cells and the venues' funds.
     """
+    quantity, cost, cash, status = traders.quantity, traders.cost, traders.cash, traders.status
+    rate, deduction, order = traders.rate, traders.deduction, traders.order
+    negative_usd, liquidated_usd = traders.negative_usd, traders.liquidated_usd
     part = 1.0 - math.exp(-takeover_rate * dt)
-    for m in range(orders.head.size):
-        v = markets.venue[m]
-        n = orders.head[m]
+    for m in range(head.size):
+        v = venue[m]
+        n = head[m]
         while n >= 0:
-            account = orders.account[n]
-            stage = CLOSE_IN_BOOK if markets.perp[m] else COLLATERAL_SALE
-            if account >= 0 and orders.cause[n] == PERP_LIQUIDATION and orders.left[n] > 0.0:
-                equity, maintenance = trader_equity(traders, account, mark[m])
-                if venues.has_vault[v] == 1:
-                    if equity < venues.trigger_frac[v] * maintenance:
-                        take_vault(traders, cells, venues, rows, orders, n, account, m, mark[m], t_s)
+            i = int(table[n, O_ACCOUNT])
+            forced = i >= 0 and table[n, O_CAUSE] == PERP_LIQUIDATION
+            if forced and table[n, O_LEFT] > 0.0 and quantity[i] != 0.0:
+                q = quantity[i]
+                if has_vault[v] == 1:
+                    equity = cash[i] + q * mark[m] - cost[i]
+                    if equity < trigger_frac[v] * max(abs(q) * mark[m] * rate[i] - deduction[i], 0.0):
+                        take_to_vault(n, i, m, mark[m], t_s, table, rows, used, quantity, cost, cash, status, negative_usd, liquidated_usd, fund_quantity, fund_cost, fund_cash)
                 else:
-                    quantity = traders.quantity[account]
-                    if quantity != 0.0:
-                        zero = (traders.cost[account] - traders.cash[account]) / quantity
-                        beyond = mark[m] < zero if quantity > 0.0 else mark[m] > zero
-                        if beyond:
-                            size = orders.left[n] * part
-                            if orders.left[n] * mark[m] < 1000.0:
-                                size = orders.left[n]
-                            take_over_trader(traders, cells, venues, rows, orders, n, account, m, min(size, abs(quantity)), max(zero, 1e-12), t_s, True)
-            done = orders.left[n] <= 0.0 or orders.left[n] * mark[m] < 1e-6
+                    zero = max((cost[i] - cash[i]) / q, 1e-12)
+                    if (mark[m] < zero) if q > 0.0 else (mark[m] > zero):
+                        left = table[n, O_LEFT]
+                        size = min(left if left * mark[m] < SMALL_USD else left * part, abs(q))
+                        side = int(table[n, O_SIDE])
+                        pass_to_fund(i, m, side * size, zero, quantity, cost, cash, fund_quantity, fund_cost, fund_cash)
+                        table[n, O_LEFT] = max(left - size, 0.0)
+                        write_row(rows, used, t_s, i, TAKEOVER, m, side, size, size * zero, table[n, O_EQUITY], math.nan, table[n, O_GENERATION], 1, table[n, O_SHARES:])
+                        liquidated_usd[i] += size * zero
+            done = table[n, O_LEFT] * mark[m] < DUST_USD
             if flush or done:
-                flush_order(orders, rows, n, stage, t_s, traders, portfolios)
-            if done and account >= 0:
-                finish_trader(orders, traders, cells, venues, n, account, m, v, mark[m], clearance_fee)
-            n = orders.next[n]
-
-
-@njit
-def finish_trader(orders, traders, cells, venues, n, i, m, v, mark, clearance_fee):
-    """End a trader's order: the last dust of the position goes to the fund, then fee or shortfall; a stop-loss only closes."""
-    if traders.status[i] >= TAKEN_OVER:
-        orders.left[n] = 0.0
-        return
-    if traders.quantity[i] != 0.0 and orders.left[n] > 0.0:
-        trade_cell(cells, FUND, m, True, traders.quantity[i], traders.quantity[i] * mark)
-        trade_trader(traders, i, -traders.quantity[i], -traders.quantity[i] * mark)
-    orders.left[n] = 0.0
-    if orders.cause[n] == STOP_LOSS:
-        if traders.order[i] == n:
-            traders.status[i] = CLOSED
-        return
-    if traders.quantity[i] != 0.0 and abs(traders.quantity[i]) * mark < 1e-6:
-        trade_cell(cells, FUND, m, True, traders.quantity[i], traders.quantity[i] * mark)
-        trade_trader(traders, i, -traders.quantity[i], -traders.quantity[i] * mark)
-    end_trader(traders, venues, i, v, orders.cash[n], clearance_fee)
-
-
-@njit
-def take_vault(traders, cells, venues, rows, orders, n, i, m, mark, t_s):
-    """Pass a trader's whole position and its margin to the backstop vault; writes both and a takeover row at the mark price."""
-    quantity = traders.quantity[i]
-    if quantity == 0.0:
-        orders.left[n] = 0.0
-        return
-    equity = traders.cash[i] + quantity * mark - traders.cost[i]
-    if equity < 0.0:
-        traders.negative_usd[i] += -equity
-    write_row(rows, t_s, i, TAKEOVER, m, orders.side[n], abs(quantity), abs(quantity) * mark, equity, math.nan, orders.generation[n], 1, orders.shares[n])
-    traders.liquidated_usd[i] += abs(quantity) * mark
-    q, cost, cash = cells.quantity[FUND, m], cells.cost[FUND, m], cells.cash[FUND, m]
-    moved = quantity * mark
-    q, cost, cash = position_after(q, cost, cash, quantity, moved)
-    cells.quantity[FUND, m], cells.cost[FUND, m] = q, cost
-    cells.cash[FUND, m] = cash + equity
-    traders.quantity[i] = 0.0
-    traders.cost[i] = 0.0
-    traders.cash[i] = 0.0
-    traders.status[i] = TAKEN_OVER
-    orders.left[n] = 0.0
-
-
-@njit
-def take_portfolio_position(portfolios, cells, p, m, asset, perp, price):
-    """Pass a portfolio's whole position (perp) or balance (spot asset) in market `m` to the fund's cell at `price`; returns the notional."""
-    quantity = portfolios.position[p, m] if perp else portfolios.balance[p, asset]
-    if quantity == 0.0:
-        return 0.0
-    trade_portfolio(portfolios, p, m, asset, perp, -quantity, -quantity * price)
-    trade_cell(cells, FUND, m, perp, quantity, quantity * price)
-    return abs(quantity) * price
+                flush_order(table, n, rows, used, CLOSE_IN_BOOK if perp[m] else COLLATERAL_SALE, t_s, liquidated_usd, portfolio_liquidated)
+            if done:
+                table[n, O_LEFT] = 0.0
+                if i >= 0 and status[i] < TAKEN_OVER and order[i] == n:
+                    if quantity[i] != 0.0 and abs(quantity[i]) * mark[m] < 1.0:
+                        pass_to_fund(i, m, -quantity[i], mark[m], quantity, cost, cash, fund_quantity, fund_cost, fund_cash)
+                    if forced:
+                        end_trader(i, v, table[n, O_CASH], clearance_fee, cash, status, negative_usd, venue_fund, bad_debt)
+                    else:
+                        status[i] = CLOSED
+            n = link[n]

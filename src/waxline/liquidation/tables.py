@@ -7,9 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
 
 class Stage:
     """Name the stages of the waterfall; the number is the code in a row."""
@@ -25,19 +22,12 @@ class Stage:
     POOL_LIQUIDATION = 8
 
 
-class Rows(NamedTuple):
-    """Hold the liquidation record; `used[0]` rows are filled."""
+R_T_S, R_ACCOUNT, R_STAGE, R_MARKET, R_SIDE, R_QUANTITY, R_NOTIONAL, R_EQUITY, R_PROFIT, R_GENERATION, R_COUNTED, R_SHARES = range(12)
+"""Columns of a row; from R_SHARES the shares by cause."""
 
-    used: Ints
-    t_s: Ints
-    account: Ints
-    stage: Ints
-    market: Ints
-    side: Ints
-    quantity: Floats
-    notional: Floats
-    equity: Floats
-    profit: Floats
-    generation: Floats
-    counted: Ints
-    shares: Floats
+
+class Rows(NamedTuple):
+    """Hold the liquidation record: used[0] rows of `table` are filled; used[1] is 1 once it was full."""
+
+    table: NDArray[np.float64]
+    used: NDArray[np.int64]

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from waxline.jit import njit
 
 BID, ASK = 0, 1
@@ -168,39 +166,58 @@ def walk(side, count, order, quantity, limit, cause, filled, cash, charge, base,
 
 
 @njit
-def side_depth_usd(base, offset, posted, grid, owners, rungs, side, log_mid, band):
-    """Return the USD resting on a side within `band` (log distance) of the mid."""
+def side_depth_usd(base, offset, relative, posted, grid, owners, rungs, side, log_mid, band):
+    """Return the USD resting on a side within `band` (log distance) of the mid.
+
+    relative [2, K] is exp(-offset * grid) per shape: the price of a rung is that of its owner's best times (bids) or over (asks) it.
+    """
     total = 0.0
+    edge = (log_mid - band) / grid if side == BID else (log_mid + band) / grid
     for s in range(owners):
         shape = 1 if s == owners - 1 else 0
+        first = base[s]
+        if first < edge if side == BID else first > edge:
+            continue
+        best = math.exp(first * grid)
         for k in range(rungs):
-            level = base[s] - offset[shape, k] if side == BID else base[s] + offset[shape, k]
-            log_price = level * grid
-            if abs(log_price - log_mid) > band:
-                if (side == BID and log_price < log_mid) or (side == ASK and log_price > log_mid):
+            if side == BID:
+                if first - offset[shape, k] < edge:
                     break
-            if posted[s, k] > 0.0:
-                total += posted[s, k] * math.exp(log_price)
+                total += posted[s, k] * best * relative[shape, k]
+            else:
+                if first + offset[shape, k] > edge:
+                    break
+                total += posted[s, k] * best / relative[shape, k]
     return total
 
 
 @njit
-def sort_by_limit(count, limit, order, side):
-    """Order market orders from the most to the least restrictive limit; writes order[:count]; equal limits keep their place."""
+def sort_by_limit(count, limit, order, spare, side):
+    """Order market orders from the most to the least restrictive limit; writes order[:count], uses spare; equal limits keep their place.
+
+    Merge sort from runs of one: stable, so that the result depends on nothing but the orders.
+    """
+    sign = -1.0 if side == BID else 1.0
     for i in range(count):
         order[i] = i
-    if count < 24:
-        for i in range(1, count):
-            item = order[i]
-            j = i - 1
-            while j >= 0 and ((limit[order[j]] < limit[item]) if side == BID else (limit[order[j]] > limit[item])):
-                order[j + 1] = order[j]
-                j -= 1
-            order[j + 1] = item
-    else:
-        ranked = np.argsort(-limit[:count] if side == BID else limit[:count], kind="mergesort")
-        for i in range(count):
-            order[i] = ranked[i]
+    width = 1
+    while width < count:
+        left = 0
+        while left < count:
+            middle = min(left + width, count)
+            right = min(left + 2 * width, count)
+            i, j = left, middle
+            for k in range(left, right):
+                if i < middle and (j >= right or sign * limit[order[i]] <= sign * limit[order[j]]):
+                    spare[k] = order[i]
+                    i += 1
+                else:
+                    spare[k] = order[j]
+                    j += 1
+            left = right
+        for k in range(count):
+            order[k] = spare[k]
+        width *= 2
 
 
 @njit

@@ -23,6 +23,25 @@ def median_of_three(a, b, c):
 
 
 @njit
+def median(values, count):
+    """Return the median of the first `count` values by counting; for a handful of values."""
+    half = (count - 1) // 2
+    low, high = math.nan, math.nan
+    for i in range(count):
+        below, equal = 0, 0
+        for j in range(count):
+            if values[j] < values[i]:
+                below += 1
+            elif values[j] == values[i]:
+                equal += 1
+        if below <= half < below + equal:
+            low = values[i]
+        if below <= count // 2 < below + equal:
+            high = values[i]
+    return 0.5 * (low + high)
+
+
+@njit
 def index_price(prices, weights, count, outlier):
     """Return the weighted mean of `count` source prices (USD) with the outlier rule; NaN without sources.
 
@@ -30,7 +49,7 @@ def index_price(prices, weights, count, outlier):
     """
     if count == 0:
         return math.nan
-    middle = np.median(prices[:count])
+    middle = median(prices, count)
     whole, total = 0.0, 0.0
     for n in range(count):
         if abs(prices[n] / middle - 1.0) <= outlier and weights[n] > 0.0:

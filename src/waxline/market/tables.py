@@ -39,6 +39,7 @@ class Markets(NamedTuple):
     claim_asset: Ints
     claim_units: Floats
     offset: Ints
+    relative: Floats
     maker_usd: Floats
     crowd_usd: Floats
     bid_end: Floats
@@ -99,23 +100,18 @@ class Flows(NamedTuple):
 
 
 class Orders(NamedTuple):
-    """Hold forced orders that wait to be worked: one list per market, linked by `next`."""
+    """Hold forced orders that wait to be worked: rows of `table` [N, columns below], one list per market linked by `link` from `head`.
 
-    account: Ints
-    market: Ints
-    side: Ints
-    left: Floats
-    release: Floats
-    limit: Floats
-    cause: Ints
-    generation: Floats
-    next: Ints
+    used[0] rows are taken; used[1] is 1 once the table was full.
+    """
+
+    table: Floats
+    link: Ints
     head: Ints
     used: Ints
-    filled: Floats
-    cash: Floats
-    row_filled: Floats
-    row_cash: Floats
-    since: Ints
-    equity: Floats
-    shares: Floats
+
+
+O_ACCOUNT, O_MARKET, O_SIDE, O_LEFT, O_RELEASE, O_LIMIT, O_CAUSE, O_GENERATION = range(8)
+O_FILLED, O_CASH, O_ROW_FILLED, O_ROW_CASH, O_SINCE, O_EQUITY, O_SHARES = range(8, 15)
+"""Columns of an order: account (trader, or -1 - portfolio), market, side, coins left, coins worked this step, worst log price, cause,
+generation, coins and USD filled in all and since the last row, second it was given, equity then, and from O_SHARES the shares by cause."""

@@ -20,7 +20,8 @@ def agreement(view: View, facts: Score | Sequence[Judgement] | None = None) -> S
     section = Section(
         "facts",
         "Agreement with what was published",
-        "A fact agrees (✓) when the simulated value lies within its band. The strip shows the band in grey and the simulated value as a mark; a mark "
+        "A fact agrees (✓) when the simulated value lies within its band. The strip shows the band in grey and the "
+        "simulated value as a mark; a mark "
         "at the edge of the strip lies further out. Figures of the outcome were never an input.",
     )
     score = _score(view, facts)
@@ -83,13 +84,33 @@ def _table(judgements: Sequence[Judgement]) -> Table:
     for judgement in judgements:
         fact = judgement.fact
         simulated = _number(judgement.median)
-        cells: list[str | Cell] = [fact.id, Cell(_what(judgement), hint=fact.note or ""), _number(fact.value), f"{_number(fact.low)} to {_number(fact.high)}", simulated]
+        cells: list[str | Cell] = [
+            fact.id,
+            Cell(_what(judgement), hint=fact.note or ""),
+            _number(fact.value),
+            f"{_number(fact.low)} to {_number(fact.high)}",
+            simulated,
+        ]
         if spread:
             cells.append(NONE if judgement.p05 is None else f"{_number(judgement.p05)} to {_number(judgement.p95)}")
         verdict = f"{SYMBOLS.get(judgement.verdict, OUTSIDE_SYMBOL)} {judgement.verdict}"
-        cells += [Cell("", strip=_place(judgement)), Cell(verdict, hint=judgement.reason or "", style=judgement.verdict.replace(" ", "-")), fact.unit]
+        cells += [
+            Cell("", strip=_place(judgement)),
+            Cell(verdict, hint=judgement.reason or "", style=judgement.verdict.replace(" ", "-")),
+            fact.unit,
+        ]
         rows.append(tuple(cells))
-    header = ("fact", "what is measured", "published", "band", "simulated", *(("5 to 95 % over seeds",) if spread else ()), "", "verdict", "unit")
+    header = (
+        "fact",
+        "what is measured",
+        "published",
+        "band",
+        "simulated",
+        *(("5 to 95 % over seeds",) if spread else ()),
+        "",
+        "verdict",
+        "unit",
+    )
     last = len(header) - 1
     return Table(header, rows, words=(0, 1, last - 1, last), small=True)
 
@@ -101,4 +122,6 @@ def _sources(judgements: Sequence[Judgement]) -> Details:
         seen.setdefault(judgement.fact.source, []).append(judgement.fact.id)
     for source, ids in seen.items():
         rows.append((", ".join(ids), source))
-    return Details("Sources of the published values, as text", Table(("facts", "source"), rows, words=(0, 1), small=True))
+    return Details(
+        "Sources of the published values, as text", Table(("facts", "source"), rows, words=(0, 1), long=(1,), small=True)
+    )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from waxline.report.drawing import chart, legend_above, say_empty, to_svg
+from waxline.report.drawing import chart, legend_above, legend_of, say_empty
 from waxline.report.marks import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, Fill
 from waxline.report.numbers import bare_percent, count, digits, millions, percent
 from waxline.report.page import Figure, Heading, Section, Table, Text, table_or_text
+from waxline.report.svg import to_svg
 from waxline.report.view import View
 
 MAX_BARS = 14
@@ -21,27 +22,38 @@ def before(view: View) -> Section:
     section = Section(
         "before",
         "Before the shock",
-        "Everything here is known before the news. Makers look neutral in contracts, yet their balance sheet is long the coins they pledged; "
-        "whales live just above their line by small top-ups; and the liquidation map shows how much is closed if prices reach a level.",
+        "Everything here is known before the news. Makers look neutral in contracts, yet their balance sheet is long the "
+        "coins they pledged; "
+        "whales live just above their line by small top-ups; and the liquidation map shows how much is closed if prices "
+        "reach a level.",
     )
     makers = opening(view, "maker")
     section.add(Heading("balance-sheets", "Makers' balance sheets", (2,)))
     if makers.height:
         section.add(
-            Text("Pledged coins count at their haircut value (a coin at 50 % counts half); the debt is what was borrowed against them to quote with."),
+            Text(
+                "Pledged coins count at their haircut value (a coin at 50 % counts half); the debt is what was borrowed "
+                "against them to quote with."
+            ),
             _balance_table(makers),
             Heading("delta", "Makers' delta by leg and in total", (3,)),
-            Text("Delta: USD gained when every coin rises by 100 %. Bars: coins owned less owed, and perpetual positions. Diamond: their sum.", "read"),
+            Text(
+                "Delta: USD gained when every coin rises by 100 %. Bars: coins owned less owed, and perpetual positions. "
+                "Diamond: their sum.",
+                "read",
+            ),
             Figure(_delta_figure(makers), "Delta of makers by leg and in total"),
         )
     else:
-        section.add(Text("No maker in this run pledges coins.", "empty"), Heading("delta", "Makers' delta by leg and in total", (3,)))
+        section.add(
+            Text("No maker in this run pledges coins.", "empty"), Heading("delta", "Makers' delta by leg and in total", (3,))
+        )
         section.add(Text("Without makers' accounts there are no legs to add.", "empty"))
     section.add(Heading("slack-before", "Distribution of slack, and top-ups of whales", (10,)))
     if view.run.slack.height:
         section.add(
             Text(
-                "Slack is (equity − requirement) ÷ gross exposure: the uniform fall that an account survives, roughly. "  # noqa: RUF001
+                "Slack is (equity − requirement) ÷ gross exposure: the uniform fall that an account survives, roughly. "
                 "Top-ups are the margin added in the 24 hours before, per hour.",
                 "read",
             ),
@@ -53,7 +65,11 @@ def before(view: View) -> Section:
     section.add(Heading("liquidation-map", "Liquidation map", (17,)))
     if view.run.liquidation_map.height:
         section.add(
-            Text("Bars: notional that is closed when the price reaches the level, per 1 % of price. Dashed: the lowest trade of this run.", "read"),
+            Text(
+                "Bars: notional that is closed when the price reaches the level, per 1 % of price. Dashed: the lowest "
+                "trade of this run.",
+                "read",
+            ),
             Figure(_map_figure(view), "Liquidation map before the shock"),
             _map_table(view),
         )
@@ -83,7 +99,18 @@ def _balance_table(makers: pl.DataFrame) -> Table:
     sums = [float(makers[c].fill_null(0.0).sum()) for c in money]
     rows.append(("all makers", "", "", *(millions(s) for s in sums), millions(sums[4] + sums[5])))
     return Table(
-        ("account", "owner", "venue", "pledged, at haircut value", "debt", "equity", "requirement", "delta of coins", "delta of perps", "total delta"),
+        (
+            "account",
+            "owner",
+            "venue",
+            "pledged, at haircut value",
+            "debt",
+            "equity",
+            "requirement",
+            "delta of coins",
+            "delta of perps",
+            "total delta",
+        ),
         rows,
         "Just before the news, M USD.",
         words=(0, 1, 2),
@@ -113,15 +140,27 @@ def _slack_figure(view: View) -> str:
     values = np.clip(np.nan_to_num(slack["slack_frac"].to_numpy().astype(np.float64)), 0.0, 0.5) * 100.0
     kinds = slack["kind"].to_list()
     edges = np.arange(0.0, 51.0, 1.0)
-    groups = {name: np.array([(k if k in ("maker", "whale") else "other accounts") == name for k in kinds], dtype=bool) for name in KIND_FILLS}
+    groups = {
+        name: np.array([(k if k in ("maker", "whale") else "other accounts") == name for k in kinds], dtype=bool)
+        for name in KIND_FILLS
+    }
     base = np.zeros(edges.size - 1)
     for name, member in groups.items():
         if not member.any():
             continue
         number, _ = np.histogram(values[member], edges)
         fill = KIND_FILLS[name]
-        left.stairs(base + number, edges, baseline=base, fill=True, facecolor=fill.colour, edgecolor="white", hatch=fill.hatch or None,
-                    linewidth=0.0, label=name)  # fmt: skip
+        left.stairs(
+            base + number,
+            edges,
+            baseline=base,
+            fill=True,
+            facecolor=fill.colour,
+            edgecolor="white",
+            hatch=fill.hatch or None,
+            linewidth=0.0,
+            label=name,
+        )
         base += number
     left.set_xlabel("slack, % of gross exposure (last bar: 50 % and more)")
     left.set_ylabel("accounts per 1 % of slack")
@@ -136,7 +175,7 @@ def _slack_figure(view: View) -> str:
     hourly = np.array([row["topups_24h_usd"] or 0.0 for row in rows]) / 24.0 / 1e3
     right.barh(y, hourly, 0.65, color=ORANGE, hatch="////", edgecolor="white", linewidth=0.0)
     for place, value, row in zip(y, hourly, rows, strict=True):
-        right.text(value, place, f" slack {percent(row['slack_frac'])}", va="center", fontsize=7.5)
+        right.text(value, float(place), f" slack {percent(row['slack_frac'])}", va="center", fontsize=7.5)
     right.set_yticks(y, [str(row["name"])[:28] for row in rows])
     right.set_xlim(0.0, max(float(hourly.max()), 1e-9) * 1.3)
     right.set_xlabel("top-ups in the 24 h before, thousand USD per hour")
@@ -153,16 +192,34 @@ def _slack_table(view: View) -> Table:
         low, middle, high = np.quantile(slack, (0.1, 0.5, 0.9))
         tops = float(group["topups_24h_usd"].fill_null(0.0).sum())
         rows.append(
-            (str(kind), count(group.height), millions(float(group["equity_usd"].fill_null(0.0).sum())), bare_percent(float(slack.min())),
-             bare_percent(float(low)), bare_percent(float(middle)), bare_percent(float(high)), digits(tops / 24.0 / 1e6))
-        )  # fmt: skip
-    header = ("accounts", "number", "equity, M USD", "least slack, %", "10 % have less than, %", "median slack, %", "90 % have less than, %")
+            (
+                str(kind),
+                count(group.height),
+                millions(float(group["equity_usd"].fill_null(0.0).sum())),
+                bare_percent(float(slack.min())),
+                bare_percent(float(low)),
+                bare_percent(float(middle)),
+                bare_percent(float(high)),
+                digits(tops / 24.0 / 1e6),
+            )
+        )
+    header = (
+        "accounts",
+        "number",
+        "equity, M USD",
+        "least slack, %",
+        "10 % have less than, %",
+        "median slack, %",
+        "90 % have less than, %",
+    )
     return Table((*header, "top-ups per hour, M USD"), rows, "Portfolio accounts before the news.")
 
 
 def _map_groups(view: View) -> list[tuple[str, list[int]]]:
     groups = [(asset, view.run.select("all", "perp", asset)) for asset in view.focus]
-    groups.append(("other coins", [m for m in view.run.select("all", "perp", "alts") if view.run.markets["asset"][m] not in view.focus]))
+    groups.append(
+        ("other coins", [m for m in view.run.select("all", "perp", "alts") if view.run.markets["asset"][m] not in view.focus])
+    )
     return [(name, markets) for name, markets in groups if markets]
 
 
@@ -186,16 +243,25 @@ def _map_figure(view: View) -> str:
         edges = np.append(level - 0.5, level[-1] + 0.5)
         gap = np.diff(level, append=level[-1] + 1.0) > 1.5  # levels without registrations are left out of the table
         for values, colour, hatch, label in ((longs, VERMILLION, None, "longs closed"), (shorts, BLUE, "////", "shorts closed")):
-            axes.stairs(np.where(gap, 0.0, values) if gap.any() and values[gap].sum() == 0 else values, edges, fill=True, facecolor=colour,
-                        edgecolor="white", hatch=hatch, linewidth=0.0, label=label)  # fmt: skip
+            axes.stairs(
+                np.where(gap, 0.0, values) if gap.any() and values[gap].sum() == 0 else values,
+                edges,
+                fill=True,
+                facecolor=colour,
+                edgecolor="white",
+                hatch=hatch,
+                linewidth=0.0,
+                label=label,
+            )
         low = float(np.nanmedian(view.falls[markets])) if np.isfinite(view.falls[markets]).any() else float("nan")
         if np.isfinite(low):
-            axes.axvline(100.0 * (1.0 - low), color=GREEN, linestyle=(0.0, (4.0, 2.0)), linewidth=1.2, label="lowest trade (median market)")
+            axes.axvline(
+                100.0 * (1.0 - low), color=GREEN, linestyle=(0.0, (4.0, 2.0)), linewidth=1.2, label="lowest trade (median market)"
+            )
         axes.set_xlim(min(60.0, 100.0 * (1.0 - low) - 5.0) if np.isfinite(low) else 60.0, 130.0)
     if groups:
         axes_of[0].set_ylabel("M USD per 1 % of price")
-        handles, labels = axes_of[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper right", ncols=3, borderaxespad=0.1)
+        legend_of(figure, axes_of, 3)
     return to_svg(figure, "Liquidation map before the shock, notional registered per 1 % of price")
 
 
@@ -212,13 +278,21 @@ def _map_table(view: View) -> Table | Text:
         calm = float(depth.mean(axis=1).sum()) if depth.size else float("nan")
         interest = float(view.run.markets["open_interest_usd"].to_numpy()[markets].sum())
         rows.append(
-            (name, millions(interest), *(millions(w) for w in within), millions(calm), digits(within[1] / calm, 2) if calm > 0.0 else "")
-        )  # fmt: skip
+            (
+                name,
+                millions(interest),
+                *(millions(w) for w in within),
+                millions(calm),
+                digits(within[1] / calm, 2) if calm > 0.0 else "",
+            )
+        )
     header = ("perpetuals on", "open interest", *(f"longs within {100 * x:.0f} % below" for x in LEVELS), "calm bids within 1 %")
     return table_or_text(
-        Table((*header, "registered within 10 % ÷ calm bids"), rows, "M USD, all venues. The last column is a first measure of fragility: how many times the "
-              "bids near the price the first 10 % of fall would have to be absorbed."),
+        Table(
+            (*header, "registered within 10 % ÷ calm bids"),
+            rows,
+            "M USD, all venues. The last column is a first measure of fragility: how many times the "
+            "bids near the price the first 10 % of fall would have to be absorbed.",
+        ),
         "No longs were registered.",
-    )  # fmt: skip
-
-
+    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from waxline.report.drawing import chart, legend_above, line, say_empty, time_axis, to_svg
+from waxline.report.drawing import chart, legend_above, line, say_empty, time_axis
 from waxline.report.marks import CLASS_LABELS, CLASS_LINES
 from waxline.report.numbers import NONE, bare_percent, millions
 from waxline.report.page import Figure, Section, Table, table_or_text
+from waxline.report.svg import to_svg
 from waxline.report.view import Float64, View, median_over
 
 AFTER_MINUTES = (5, 10, 20, 40)
@@ -18,7 +19,8 @@ def buyers(view: View) -> Section:
     section = Section(
         "buyers",
         "Buyers' cash and recovery",
-        "Value buyers act at a discount, with finite cash and a delay; when it is spent nobody holds the price. Recovery is the part of the fall that "
+        "Value buyers act at a discount, with finite cash and a delay; when it is spent nobody holds the price. Recovery "
+        "is the part of the fall that "
         "is regained: 0 % at the low, 100 % back at the price before the news.",
         links=(14,),
     )
@@ -95,9 +97,16 @@ def _cash_table(view: View) -> Table:
             after = np.where(view.run.bin_t_s > 0, cash, np.inf)
             least = int(np.argmin(after)) if np.isfinite(after).any() else 0
             rows.append(
-                (label, venue, millions(before), millions(float(cash[least])), bare_percent(float(cash[least]) / before if before > 0.0 else None),
-                 view.clock.at(float(view.run.bin_t_s[least])), millions(float(cash[-1])))
-            )  # fmt: skip
+                (
+                    label,
+                    venue,
+                    millions(before),
+                    millions(float(cash[least])),
+                    bare_percent(float(cash[least]) / before if before > 0.0 else None),
+                    view.clock.at(float(view.run.bin_t_s[least])),
+                    millions(float(cash[-1])),
+                )
+            )
     header = ("size class", "venue", "cash before, M USD", "least, M USD", "least, % of before", "at", "at the end, M USD")
     return Table(header, rows, "Cash of value buyers.", words=(0, 1, 5))
 
@@ -116,7 +125,19 @@ def _recovery_table(view: View) -> Table:
                     known = [v for v in values if np.isfinite(v)]
                     cells.append(bare_percent(float(np.median(known)), 0) if known else NONE)
                 end = [recovered(view, m, float(view.run.end_t_s)) for m in markets]
-                cells.append(bare_percent(float(np.median([v for v in end if np.isfinite(v)])), 0) if any(np.isfinite(v) for v in end) else NONE)
+                cells.append(
+                    bare_percent(float(np.median([v for v in end if np.isfinite(v)])), 0)
+                    if any(np.isfinite(v) for v in end)
+                    else NONE
+                )
                 rows.append((label, venue, kind, str(len(markets)), bare_percent(float(np.median(view.falls[markets]))), *cells))
-    header = ("size class", "venue", "market", "markets", "fall, %", *(f"{m} min after the low, %" for m in AFTER_MINUTES), "at the end, %")
+    header = (
+        "size class",
+        "venue",
+        "market",
+        "markets",
+        "fall, %",
+        *(f"{m} min after the low, %" for m in AFTER_MINUTES),
+        "at the end, %",
+    )
     return Table(header, rows, "Part of the fall regained, median over the markets of a row, by last trades.", words=(0, 1, 2))

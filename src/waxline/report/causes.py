@@ -13,10 +13,11 @@ from waxline.analysis.accounting import (
     generation_histogram,
     generations_over_time,
 )
-from waxline.report.drawing import chart, legend_above, line, say_empty, shade_halts, stack, time_axis, to_svg
+from waxline.report.drawing import chart, legend_of, line, say_empty, shade_halts, stack, time_axis
 from waxline.report.marks import BLACK, BLUE, CAUSE_GROUPS, CLASS_LABELS, DASHED, VERMILLION, Line
 from waxline.report.numbers import bare_percent, digits, millions
 from waxline.report.page import Details, Figure, Heading, Section, Table, Text, table_or_text
+from waxline.report.svg import to_svg
 from waxline.report.view import Float64, View
 from waxline.results.schema import SHARE_COLUMNS, Cause
 
@@ -26,7 +27,8 @@ def causes(view: View) -> Section:
     section = Section(
         "causes",
         "Price accounting by cause",
-        "Every change of a mid is booked to what caused it. To the right: what pushed the price down between the news and the low of each market; "
+        "Every change of a mid is booked to what caused it. To the right: what pushed the price down between the news and "
+        "the low of each market; "
         "to the left: what held it up. The parts add up to the fall (diamond).",
     )
     rows = accounting_rows(view)
@@ -35,7 +37,11 @@ def causes(view: View) -> Section:
         section.add(
             Figure(_parts_figure(rows), "Parts of the fall by cause, asset group and venue"),
             parts_table(rows),
-            Text("Parts are changes of the logarithm of the mid, scaled to the fall in per cent. Mean over the markets of a row by the pairs they stand for."),
+            _single_causes(rows),
+            Text(
+                "Parts are changes of the logarithm of the mid, scaled to the fall in per cent. Mean over the markets of a "
+                "row by the pairs they stand for."
+            ),
             _every_market(view),
         )
     else:
@@ -52,7 +58,11 @@ def causes(view: View) -> Section:
     section.add(Heading("generations", "Generations"))
     if forced_rows(view.run).height:
         section.add(
-            Text("Generation 1 was triggered by the news itself; generation 3 by flows that were on average triggered by flows of generation 2.", "read"),
+            Text(
+                "Generation 1 was triggered by the news itself; generation 3 by flows that were on average triggered by "
+                "flows of generation 2.",
+                "read",
+            ),
             Figure(_generations_figure(view), "Forced volume by generation, and generation in time"),
             _consumed_table(view),
         )
@@ -100,7 +110,17 @@ def _parts_figure(rows: list[tuple[str, PriceAccounting]]) -> str:
         if not np.any(np.abs(values) > 1e-9):
             continue
         left = np.where(values >= 0.0, down, up)
-        axes.barh(y, values, 0.72, left=left, color=group.fill.colour, hatch=group.fill.hatch or None, edgecolor="white", linewidth=0.0, label=group.label)
+        axes.barh(
+            y,
+            values,
+            0.72,
+            left=left,
+            color=group.fill.colour,
+            hatch=group.fill.hatch or None,
+            edgecolor="white",
+            linewidth=0.0,
+            label=group.label,
+        )
         down += np.maximum(values, 0.0)
         up += np.minimum(values, 0.0)
     axes.plot([100.0 * fall for fall, _, _ in solved], y, "D", color=BLACK, markersize=4.5, linestyle="none", label="fall")
@@ -108,20 +128,31 @@ def _parts_figure(rows: list[tuple[str, PriceAccounting]]) -> str:
     axes.set_yticks(y, [label for label, _ in rows])
     axes.grid(False, axis="y")
     axes.set_xlabel("% of the price before the news; to the right: pushed down, to the left: held up")
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper right", ncols=5, borderaxespad=0.1)
+    legend_of(figure, [axes], 5)
     return to_svg(figure, "Parts of the fall to the low by cause, per cent of the price before the news")
 
 
 def parts_table(rows: list[tuple[str, PriceAccounting]]) -> Table:
-    """Return the parts by cause of each row in per cent; what is not booked closes the sum."""
-    used = [cause for cause in Cause if any(abs(in_percent(part)[1][int(cause)]) > 5e-6 for _, part in rows)]
+    """Return the parts by group of causes of each row in per cent; what is not booked closes the sum."""
     body: list[tuple[str, ...]] = []
     for label, part in rows:
         fall, parts, rest = in_percent(part)
-        body.append((label, str(part.n_markets), bare_percent(fall, 2), *(bare_percent(float(parts[int(c)]), 2) for c in used), bare_percent(rest, 2)))
-    header = ("markets", "number", "fall of mid, %", *(cause.label for cause in used), "not booked")
-    return Table(header, body, "Parts of the fall of the mid from the news to the low, % of the price before. A row adds up to its fall.", small=True)
+        shown = [float(parts[[int(c) for c in group.causes]].sum()) for group in CAUSE_GROUPS]
+        body.append(
+            (label, str(part.n_markets), bare_percent(fall, 2), *(bare_percent(v, 2) for v in shown), bare_percent(rest, 2))
+        )
+    header = ("markets", "number", "fall of mid, %", *(group.label for group in CAUSE_GROUPS), "not booked")
+    caption = "Parts of the fall of the mid from the news to the low, % of the price before. A row adds up to its fall."
+    return Table(header, body, caption, small=True)
+
+
+def _single_causes(rows: list[tuple[str, PriceAccounting]]) -> Details:
+    """Return a row per cause and a column per row of the main table."""
+    solved = [in_percent(part) for _, part in rows]
+    body = [(cause.label, *(bare_percent(float(parts[int(cause)]), 2) for _, parts, _ in solved)) for cause in Cause]
+    body.append(("not booked", *(bare_percent(rest, 2) for _, _, rest in solved)))
+    body.append(("fall of mid", *(bare_percent(fall, 2) for fall, _, _ in solved)))
+    return Details("Every single cause", Table(("cause, % of the price before", *(label for label, _ in rows)), body, small=True))
 
 
 def _every_market(view: View) -> Details:
@@ -131,13 +162,15 @@ def _every_market(view: View) -> Details:
         if part.n_markets:
             fall, parts, _ = in_percent(part)
             shown = (float(parts[[int(c) for c in group.causes]].sum()) for group in CAUSE_GROUPS)
-            rows.append((view.names[market], bare_percent(fall), *(bare_percent(value) for value in shown), view.clock.at(part.to_s)))
+            rows.append(
+                (view.names[market], bare_percent(fall), *(bare_percent(value) for value in shown), view.clock.at(part.to_s))
+            )
     header = ("market", "fall of mid, %", *(f"{group.label}, %" for group in CAUSE_GROUPS), "low at")
     return Details("Parts of the fall of every market", Table(header, rows, words=(0, len(header) - 1), small=True))
 
 
 def example_market(view: View) -> int | None:
-    """Return the market shown in time: the perpetual (else spot) on the main venue of the altcoin with the most liquidated there."""
+    """Return the market shown in time: the main venue's perpetual (else spot) of the altcoin with the most liquidated there."""
     sums = view.counted.filter(pl.col("venue") == view.main_venue).group_by("asset").agg(pl.col("notional_usd").sum())
     ranked = sums.sort("notional_usd", "asset", descending=[True, False])["asset"].to_list()
     for asset in [a for a in ranked if a in view.alts] + view.alts + view.focus:
@@ -164,8 +197,7 @@ def _path_figure(view: View, market: int) -> str:
     axes.set_ylabel("change of log mid since the news, %")
     shade_halts(axes, view, [str(view.run.markets["venue"][market])])
     time_axis(axes, view)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper right", ncols=5, borderaxespad=0.1)
+    legend_of(figure, [axes], 5)
     return to_svg(figure, f"Change of log mid of {view.names[market]} by cause in time, per cent")
 
 
@@ -185,12 +217,26 @@ def _generations_figure(view: View) -> str:
     time_axis(right, view)
     second = right.twinx()
     second.grid(False)
-    line(second, times, 100.0 * path["endogenous_share"].to_numpy(), Line(VERMILLION, DASHED, 1.2), "slack consumed by forced flows, % (right scale)")
+    line(
+        second,
+        times,
+        100.0 * path["endogenous_share"].to_numpy(),
+        Line(VERMILLION, DASHED, 1.2),
+        "slack consumed by forced flows, % (right scale)",
+    )
     second.set_ylim(0.0, 100.0)
     second.set_ylabel("consumed by forced flows, %")
     second.spines["right"].set_visible(True)
     handles = [axes.get_legend_handles_labels() for axes in (right, second)]
-    right.legend(handles[0][0] + handles[1][0], handles[0][1] + handles[1][1], loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, columnspacing=1.0, fontsize=7.5)
+    right.legend(
+        handles[0][0] + handles[1][0],
+        handles[0][1] + handles[1][1],
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=2,
+        columnspacing=1.0,
+        fontsize=7.5,
+    )
     return to_svg(figure, "Forced volume by generation, and mean generation in time")
 
 
@@ -208,4 +254,7 @@ def _consumed_table(view: View) -> Table | Text:
             mean = float((usd * part["generation"].to_numpy()).sum() / usd.sum()) if usd.sum() > 0.0 else float("nan")
             rows.append((label, millions(float(usd.sum())), digits(mean, 3), *(bare_percent(share, 0) for share in shares)))
     header = ("what was forced", "amount, M USD", "mean generation", *(f"{group.label}, %" for group in CAUSE_GROUPS))
-    return table_or_text(Table(header, rows, "What consumed the slack of those who were liquidated: shares by cause, weighted by amount."), "No shares.")
+    return table_or_text(
+        Table(header, rows, "What consumed the slack of those who were liquidated: shares by cause, weighted by amount."),
+        "No shares.",
+    )

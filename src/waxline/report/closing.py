@@ -12,9 +12,12 @@ from waxline.results.schema import Cause
 
 ASSUMED = "assumed"
 LIMITS_OF_ONE_RUN = (
-    "One run is one draw. Near the tipping point the outcome is two-valued; ask several seeds: waxline validate SCENARIO --seeds 5.",
-    "Agreement with published facts shows that the mechanism can produce such a day, not that it did. What nobody published is assumed, below.",
-    "Price accounting books every change to the order or quote that made it. A cause that would have come anyway from another is still counted here; "
+    "One run is one draw. Near the tipping point the outcome is two-valued; ask several seeds: waxline validate SCENARIO "
+    "--seeds 5.",
+    "Agreement with published facts shows that the mechanism can produce such a day, not that it did. What nobody "
+    "published is assumed, below.",
+    "Price accounting books every change to the order or quote that made it. A cause that would have come anyway from "
+    "another is still counted here; "
     "only a run with the link removed says what would have happened without it.",
     "Shares of slack say what moved the prices that consumed it, by amount and time; they are book-keeping, not proof.",
     "Markets that stand for many pairs share one price: their numbers are typical, not those of a single coin.",
@@ -27,7 +30,8 @@ def assumptions(view: View) -> Section:
     section = Section(
         "assumptions",
         "Assumptions",
-        "What nobody published is assumed, and marked so in the scenario, with a reason and a range. These are the values this run used; change one with "
+        "What nobody published is assumed, and marked so in the scenario, with a reason and a range. These are the values "
+        "this run used; change one with "
         "--set and look again.",
     )
     sources = top_level(view.run.scenario_yaml, "sources")
@@ -36,16 +40,38 @@ def assumptions(view: View) -> Section:
         for name, words in sources.items()
         if str(words).startswith(ASSUMED)
     ]
-    section.add(table_or_text(Table(("assumption", "value, reason, range", "rows"), rows, "Assumptions of the scenario, and in how many of its rows they are used.",
-                                    words=(0, 1)), "The scenario names no assumptions of its own."))  # fmt: skip
+    section.add(
+        table_or_text(
+            Table(
+                ("assumption", "value, reason, range", "rows"),
+                rows,
+                "Assumptions of the scenario, and in how many of its rows they are used.",
+                words=(0, 1),
+                long=(1,),
+            ),
+            "The scenario names no assumptions of its own.",
+        )
+    )
     declared = [entry for entry in view.run.manifest.get("assumptions") or [] if isinstance(entry, dict)]
     body = [
-        (str(entry.get("path", "")), _value(entry.get("value")), str(entry.get("unit", "")), _range(entry.get("range")), str(entry.get("meaning", "")),
-         str(entry.get("source", "")))
+        (
+            str(entry.get("path", "")),
+            _value(entry.get("value")),
+            str(entry.get("unit", "")),
+            _range(entry.get("range")),
+            str(entry.get("meaning", "")),
+            str(entry.get("source", "")),
+        )
         for entry in declared
-    ]  # fmt: skip
+    ]
     if body:
-        table = Table(("parameter", "value", "unit", "range accepted", "meaning", "source"), body, words=(0, 2, 3, 4, 5), small=True)
+        table = Table(
+            ("parameter", "value", "unit", "range accepted", "meaning", "source"),
+            body,
+            words=(0, 2, 3, 4, 5),
+            long=(5,),
+            small=True,
+        )
         section.add(Details(f"Parameters whose source is an assumption: {len(body)}", table))
     return section
 
@@ -67,7 +93,8 @@ def provenance(view: View) -> Section:
     section = Section(
         "provenance",
         "Provenance",
-        "The same program, scenario and seed give the same files, byte for byte. waxline rerun RUN repeats the run and compares the hashes of its files.",
+        "The same program, scenario and seed give the same files, byte for byte. waxline rerun RUN repeats the run and "
+        "compares the hashes of its files.",
     )
     manifest = {key: value for key, value in view.run.manifest.items() if key != "assumptions"}
     replay = str(manifest.pop("replay", "") or NONE)
@@ -76,8 +103,13 @@ def provenance(view: View) -> Section:
     for key in ("checks", "max_relative_error", "worst_asset", "worst_t_s", "long_short_max"):
         if key in ledger:
             value = ledger[key]
-            rows.append((f"ledger: {key.replace('_', ' ')}", f"{value:.2e}" if isinstance(value, float) and key != "worst_t_s" else str(value)))
-    section.add(Table(("what", "value"), rows, words=(0, 1)))
+            rows.append(
+                (
+                    f"ledger: {key.replace('_', ' ')}",
+                    f"{value:.2e}" if isinstance(value, float) and key != "worst_t_s" else str(value),
+                )
+            )
+    section.add(Table(("what", "value"), rows, words=(0, 1), long=(1,)))
     return section
 
 

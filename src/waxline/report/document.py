@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from waxline.report.numbers import version_of
 from waxline.report.page import Section, places
 from waxline.results.run_result import RunResult
 
@@ -33,17 +34,26 @@ def write_report(run: RunResult, path: Path, facts: Score | Sequence[Judgement] 
 
 def render(run: RunResult, facts: Score | Sequence[Judgement] | None = None) -> str:
     """Return the report of `run` as one HTML text; the same run gives the same text."""
+    return page(run, sections_of(run, facts))
+
+
+def page(run: RunResult, sections: Sequence[Section]) -> str:
+    """Return `sections` of the report of `run` as one HTML text."""
     import jinja2
 
-    sections = sections_of(run, facts)
     seen = places(sections)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     name = str(run.manifest.get("scenario", "run"))
     return environment.get_template("report.html.j2").render(
         title=f"{name}, seed {run.manifest.get('seed', '–')}",
         scenario=name,
+        version=version_of(run.manifest),
         manifest=run.manifest,
         sections=sections,
         n_links=len(seen),
@@ -73,6 +83,9 @@ def sections_of(run: RunResult, facts: Score | Sequence[Judgement] | None = None
 
     view = View(run)
     with drawing():
-        drawn = [part(view) for part in (headline, news, prices, before, waterfall, loop, causes, spread, depth, gaps, slack, losses, buyers)]
+        drawn = [
+            part(view)
+            for part in (headline, news, prices, before, waterfall, loop, causes, spread, depth, gaps, slack, losses, buyers)
+        ]
     drawn.append(agreement(view, facts))
     return [*drawn, chain(drawn, str(run.manifest.get("scenario", "SCENARIO"))), assumptions(view), limits(view), provenance(view)]

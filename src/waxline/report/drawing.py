@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -41,6 +39,7 @@ STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.unicode_minus": True,
     "axes.formatter.useoffset": False,
+    "axes.formatter.limits": (-12, 12),
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.5,
     "xtick.labelsize": 8.0,
@@ -73,7 +72,8 @@ def drawing() -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
+        for key, value in STYLE.items():
+            matplotlib.rcParams[key] = value  # type: ignore[index]
         yield
 
 
@@ -146,11 +146,11 @@ def stack(axes: Axes, x: NDArray[Any], parts: Sequence[tuple[str, NDArray[Any], 
             if not amount.any():
                 continue
             edges = np.concatenate([np.asarray(x, dtype=np.float64), [float(x[-1]) + width]])
-            known = [patch.get_label() for patch in axes.artists]
+            known = [patch.get_label() for patch in axes.patches]
             steps = StepPatch(
                 sign * (base + amount),
                 edges,
-                baseline=sign * base,
+                baseline=sign * base,  # type: ignore[arg-type]
                 fill=True,
                 facecolor=fill.colour,
                 edgecolor="white" if fill.hatch else fill.colour,
@@ -169,6 +169,8 @@ def stack(axes: Axes, x: NDArray[Any], parts: Sequence[tuple[str, NDArray[Any], 
 
 def time_axis(axes: Axes, view: View, from_s: float | None = None, to_s: float | None = None, label: bool = True) -> None:
     """Set a time axis: UTC clock, and below it the seconds from the news; the news itself is a thin line."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator
+
     start = float(view.run.t_s[0]) - 1.0 if from_s is None else from_s
     end = float(view.run.t_s[-1]) if to_s is None else to_s
     if end <= start:
@@ -181,15 +183,17 @@ def time_axis(axes: Axes, view: View, from_s: float | None = None, to_s: float |
     first = np.ceil((start + offset) / step) * step - offset
     ticks = np.arange(first, end + 0.5, step)
     axes.set_xlim(start, end)
-    axes.set_xticks(ticks)
-    axes.set_xticklabels([f"{view.clock.at(t, seconds=step < 60)}\n{t:+.0f} s".replace("-", "−").replace("+0", "0") for t in ticks])  # noqa: RUF001
+    axes.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
+    axes.xaxis.set_major_formatter(
+        FixedFormatter([f"{view.clock.at(t, seconds=step < 60)}\n{t:+.0f} s".replace("-", "−").replace("+0 ", "0 ") for t in ticks])
+    )
     if start < 0.0 < end:
         axes.axvline(0.0, color=INK, linewidth=0.6, linestyle=(0.0, (1.0, 2.0)))
     if label:
         axes.set_xlabel("time of day, UTC, and seconds from the news", labelpad=1.0)
 
 
-def shade_halts(axes: Axes, view: View, venues: Sequence[str] | None = None) -> None:
+def shade_halts(axes: Axes, view: View, venues: Sequence[str] | None = None, label: bool = True) -> None:
     """Shade the times when a venue's transfers were halted, with the venue's name at the top of its shade."""
     row = 0
     for number, (venue, spans) in enumerate(view.halts.items()):
@@ -198,10 +202,20 @@ def shade_halts(axes: Axes, view: View, venues: Sequence[str] | None = None) -> 
         for from_s, to_s in spans:
             hatch = ("///", "\\\\\\", "...", "+++")[number % 4]
             axes.axvspan(from_s, to_s, facecolor="#f2f2f2", edgecolor="#dcdcdc", hatch=hatch, linewidth=0.0, zorder=0.1)
+            if not label:
+                continue
             axes.text(
-                from_s, 0.985 - 0.085 * row, f" {venue}: transfers halted", transform=axes.get_xaxis_transform(),
-                va="top", ha="left", fontsize=7.0, color="#666666", zorder=0.2, clip_on=True,
-            )  # fmt: skip
+                from_s,
+                0.985 - 0.085 * row,
+                f" {venue}: transfers halted",
+                transform=axes.get_xaxis_transform(),
+                va="top",
+                ha="left",
+                fontsize=7.0,
+                color="#666666",
+                zorder=0.2,
+                clip_on=True,
+            )
         row += 1
 
 
@@ -210,6 +224,13 @@ def legend_above(axes: Axes, columns: int = 6, **more: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         axes.legend(handles, labels, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns, columnspacing=1.2, **more)
+
+
+def legend_of(figure: Figure, axes_of: Sequence[Axes], columns: int = 6) -> None:
+    """Put one legend for several axes at the top right of the figure; what is drawn in two of them is named once."""
+    known = {label: handle for axes in axes_of for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if known:
+        figure.legend(list(known.values()), list(known), loc="upper right", ncols=columns, borderaxespad=0.1, columnspacing=1.2)
 
 
 def say_empty(axes: Axes, sentence: str) -> None:
@@ -233,84 +254,11 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], x: float, roo
 def mark_peak(axes: Axes, x: float, y: float, text: str, up: bool = True) -> None:
     """Point at one value with a short text."""
     axes.annotate(
-        text, (x, y), xytext=(8, 4 if up else -12), textcoords="offset points", fontsize=7.5, color=INK,
+        text,
+        (x, y),
+        xytext=(8, 4 if up else -12),
+        textcoords="offset points",
+        fontsize=7.5,
+        color=INK,
         arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5},
-    )  # fmt: skip
-
-
-# SVG ---------------------------------------------------------------------------------------------------------------------
-
-_NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
-_PATH = re.compile(r'( d| transform| points)="([^"]*)"')
-_ATTRIBUTE = re.compile(r'( (?:x|y|width|height|viewBox)=")(-?[\d. -]+)"')
-_ID = re.compile(r' id="([^"]*)"')
-_FAMILY = re.compile(r"font-family: [^;\"]*;? ?|(?<=px) '[^;\"]*(?=[;\"])")
-_NO_TURN = re.compile(r' transform="rotate\(-?0 [^"]*\)"')
-
-
-def _shorter(match: re.Match[str]) -> str:
-    text = f"{float(match.group()):.1f}".removesuffix(".0")
-    return "0" if text == "-0" else text
-
-
-def _path(match: re.Match[str]) -> str:
-    """Shorten one path, transform or list of points to tenths of a point; straight lines become relative steps."""
-    name, value = match.groups()
-    if name != " d":
-        return f'{name}="{_NUMBER.sub(_shorter, value)}"'
-    if "C" in value or "Q" in value:
-        packed = re.sub(r"\s*([MLCQz])\s*", r"\1", _NUMBER.sub(_shorter, value))
-    else:
-        packed = "".join(_steps(part) for part in value.split("M") if part.strip())
-    return f'{name}="{packed.strip()}"'
-
-
-def _steps(polyline: str) -> str:
-    """Return the path "M x y l dx dy ..." of one polyline in tenths of a point; points that turn nothing are left out."""
-    closed = "z" in polyline
-    numbers = [round(10.0 * float(text)) for text in polyline.replace("z", " ").replace("L", " ").split()]
-    points = list(zip(numbers[::2], numbers[1::2], strict=True))
-    kept = [points[0]]
-    for point in points[1:]:
-        if point == kept[-1]:
-            continue
-        if len(kept) > 1:
-            (ax, ay), (bx, by) = kept[-2], kept[-1]
-            straight = (ax == bx == point[0] and (by - ay) * (point[1] - by) > 0) or (ay == by == point[1] and (bx - ax) * (point[0] - bx) > 0)
-            if straight:
-                kept.pop()
-        kept.append(point)
-    parts = [f"M{kept[0][0] / 10:g} {kept[0][1] / 10:g}"]
-    for (ax, ay), (bx, by) in zip(kept[:-1], kept[1:], strict=True):
-        if ay == by:
-            parts.append(f"h{(bx - ax) / 10:g}")
-        elif ax == bx:
-            parts.append(f"v{(by - ay) / 10:g}")
-        else:
-            parts.append(f"l{(bx - ax) / 10:g} {(by - ay) / 10:g}")
-    if len(parts) == 1:
-        parts.append("h0")
-    return "".join(parts).replace(" -", "-") + ("z" if closed else "")
-
-
-def to_svg(figure: Figure, title: str) -> str:
-    """Return `figure` as an SVG element for a page: no prolog, no addresses, no dates, short numbers, only ids that are used."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
-    text = re.sub(r"<style type=\"text/css\">.*?</style>", "", text, flags=re.S)
-    text = text.replace("xlink:href", "href")
-    used = set(re.findall(r"#([\w-]+)", text))
-    text = _ID.sub(lambda match: match.group() if match.group(1) in used else "", text)
-    text = _PATH.sub(_path, text)
-    text = _ATTRIBUTE.sub(lambda match: match.group(1) + _NUMBER.sub(_shorter, match.group(2)) + '"', text)
-    text = _NO_TURN.sub("", _FAMILY.sub("", text))
-    text = re.sub(r">\s+<", "><", text)
-    text = re.sub(r"<defs\s*/>|<defs></defs>", "", text)
-    width, height = (float(value) * 72.0 for value in figure.get_size_inches())
-    body = text[text.index(">") + 1 :]
-    alt = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    return f'<svg class="fig" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{alt}">{body}'.strip()
+    )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from waxline.analysis.selection import NotMeasured, redemption_usd
-from waxline.report.drawing import chart, legend_above, line, say_empty, shade_halts, time_axis, to_svg
+from waxline.report.drawing import chart, legend_above, line, say_empty, shade_halts, time_axis
 from waxline.report.marks import BLACK, BLUE, DASH_DOT, DASHED, GREEN, VERMILLION, Line, spare_lines, venue_line
 from waxline.report.numbers import bare_percent, digits
 from waxline.report.page import Figure, Heading, Section, Table, Text, table_or_text
+from waxline.report.svg import to_svg
 from waxline.report.view import Float64, View, median_over
 
 FOCUS_LINES = (Line(BLUE, width=1.3), Line(GREEN, DASHED, 1.2), Line(BLACK, DASH_DOT, 1.1))
@@ -22,22 +23,32 @@ def gaps(view: View) -> Section:
     section = Section(
         "gaps",
         "Gaps: spot and perpetual, venues, claims",
-        "Zero means both prices agree. Arbitrage and transfers keep gaps small; while transfers are halted (shaded) nothing can be carried over, and "
+        "Zero means both prices agree. Arbitrage and transfers keep gaps small; while transfers are halted (shaded) "
+        "nothing can be carried over, and "
         "a price can break on one venue only.",
     )
     section.add(
         Heading("basis", "Basis: perpetual against spot on the same venue", (7,)),
-        Figure(_basis_figure(view), "Basis in time", "Above zero the perpetual is dearer than spot. Band: 10 % to 90 % of altcoins."),
+        Figure(
+            _basis_figure(view), "Basis in time", "Above zero the perpetual is dearer than spot. Band: 10 % to 90 % of altcoins."
+        ),
         Heading("venue-gaps", "Venue gaps", (15,)),
     )
     if view.other_venue:
         section.add(Figure(_venue_figure(view), "Venue gaps in time"))
     else:
         section.add(Text("The run holds one venue only: there is nothing to compare with.", "empty"))
-    section.add(table_or_text(_table(view), "No pair of prices to compare."), Heading("claims", "Claims and what they redeem for, per venue", (15,)))
+    section.add(
+        table_or_text(_table(view), "No pair of prices to compare."),
+        Heading("claims", "Claims and what they redeem for, per venue", (15,)),
+    )
     if view.claims:
         section.add(
-            Text("Price over redemption value. Where a venue takes its own book as the collateral price, a claim breaks there and nowhere else.", "read"),
+            Text(
+                "Price over redemption value. Where a venue takes its own book as the collateral price, a claim breaks "
+                "there and nowhere else.",
+                "read",
+            ),
             Figure(_claims_figure(view), "Claims against their redemption value per venue"),
             _claims_table(view),
         )
@@ -82,7 +93,14 @@ def _draw_gaps(view: View, found: dict[str, Float64 | None], sentence: str, labe
         if values is not None:
             line(axes, seconds, values, mark, asset, 350)
     if alts:
-        line(axes, seconds, median_over(np.stack([v for v in alts if v is not None])), ALTS_LINE, f"altcoins, median of {len(alts)}", 350)
+        line(
+            axes,
+            seconds,
+            median_over(np.stack([v for v in alts if v is not None])),
+            ALTS_LINE,
+            f"altcoins, median of {len(alts)}",
+            350,
+        )
     bottom, top = axes.get_ylim()
     axes.set_ylim(max(bottom, -MOST), min(top, MOST))
     axes.set_ylabel(label)
@@ -94,17 +112,29 @@ def _draw_gaps(view: View, found: dict[str, Float64 | None], sentence: str, labe
 
 def _basis_figure(view: View) -> str:
     found = {asset: _basis(view, view.main_venue, asset) for asset in dict.fromkeys([*view.focus, *view.alts])}
-    return _draw_gaps(view, found, "no asset has both a spot and a perpetual market here", f"{view.main_venue} perp ÷ spot − 1, %",  # noqa: RUF001
-                      "Basis of perpetuals against spot in time, per cent", [view.main_venue])  # fmt: skip
+    return _draw_gaps(
+        view,
+        found,
+        "no asset has both a spot and a perpetual market here",
+        f"{view.main_venue} perp ÷ spot − 1, %",
+        "Basis of perpetuals against spot in time, per cent",
+        [view.main_venue],
+    )
 
 
 def _venue_figure(view: View) -> str:
     found = {asset: _gap(view, "perp", asset) for asset in dict.fromkeys([*view.focus, *view.alts])}
     if not any(values is not None for values in found.values()):
         found = {asset: _gap(view, "spot", asset) for asset in found}
-    label = f"{view.main_venue} perp ÷ {view.other_venue} spot − 1, %"  # noqa: RUF001
-    return _draw_gaps(view, found, "no asset trades on both venues", label, "Gap between venues in time, per cent",
-                      [view.main_venue, view.other_venue])  # fmt: skip
+    label = f"{view.main_venue} perp ÷ {view.other_venue} spot − 1, %"
+    return _draw_gaps(
+        view,
+        found,
+        "no asset trades on both venues",
+        label,
+        "Gap between venues in time, per cent",
+        [view.main_venue, view.other_venue],
+    )
 
 
 def _row(view: View, name: str, sets: list[Float64], what: str) -> tuple[str, ...] | None:
@@ -117,9 +147,15 @@ def _row(view: View, name: str, sets: list[Float64], what: str) -> tuple[str, ..
     seconds = view.run.t_s[view.after]
     low, high = int(np.nanargmin(middle)), int(np.nanargmax(middle))
     return (
-        what, name, str(len(sets)), bare_percent(middle[low] / 100.0), view.clock.at(float(seconds[low])),
-        bare_percent(middle[high] / 100.0), view.clock.at(float(seconds[high])), bare_percent(middle[-1] / 100.0, 2),
-    )  # fmt: skip
+        what,
+        name,
+        str(len(sets)),
+        bare_percent(middle[low] / 100.0),
+        view.clock.at(float(seconds[low])),
+        bare_percent(middle[high] / 100.0),
+        view.clock.at(float(seconds[high])),
+        bare_percent(middle[-1] / 100.0, 2),
+    )
 
 
 def _table(view: View) -> Table:
@@ -187,8 +223,25 @@ def _claims_table(view: View) -> Table | Text:
             after = ratio[view.after]
             low = int(np.nanargmin(after))
             rows.append(
-                (asset, info["venue"], redeems, digits(float(view.reference[market]), 4), digits(float(view.lows[0][market]), 4), bare_percent(float(1.0 - after[low])),
-                 view.clock.at(float(view.run.t_s[view.after][low])), bare_percent(float(1.0 - after[-1])))
-            )  # fmt: skip
-    header = ("claim", "venue", "redeems for", "before, USD", "lowest trade, USD", "largest discount of mid, %", "at", "discount at the end, %")
+                (
+                    asset,
+                    info["venue"],
+                    redeems,
+                    digits(float(view.reference[market]), 4),
+                    digits(float(view.lows[0][market]), 4),
+                    bare_percent(float(1.0 - after[low])),
+                    view.clock.at(float(view.run.t_s[view.after][low])),
+                    bare_percent(float(1.0 - after[-1])),
+                )
+            )
+    header = (
+        "claim",
+        "venue",
+        "redeems for",
+        "before, USD",
+        "lowest trade, USD",
+        "largest discount of mid, %",
+        "at",
+        "discount at the end, %",
+    )
     return table_or_text(Table(header, rows, words=(0, 1, 2, 6)), "No claim has a market with a known redemption value.")

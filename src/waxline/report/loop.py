@@ -9,11 +9,11 @@ import polars as pl
 
 from waxline.analysis.accounting import PriceAccounting, accounting_to_low
 from waxline.report.causes import in_percent
-from waxline.report.drawing import to_svg
 from waxline.report.marks import BLACK, BLUE, CLASS_LABELS, ORANGE, VERMILLION
 from waxline.report.named import named_series
 from waxline.report.numbers import NONE, bare_percent, percent, times, usd
 from waxline.report.page import Figure, Section, Table, Text, table_or_text
+from waxline.report.svg import to_svg
 from waxline.report.view import View
 from waxline.results.schema import Cause
 
@@ -38,15 +38,19 @@ def loop(view: View) -> Section:
     section = Section(
         "loop",
         "The loop, with volumes on its arrows",
-        f"Follow the arrows: closed positions push perpetuals, arbitrage and quotes carry that to spot, spot is what accounts pledged, and pledged coins "
-        f"are sold into spot again. Amounts are taker sales from the news to the end on {view.main_venue}; price parts are medians over altcoins to their lows.",
+        "Follow the arrows: closed positions push perpetuals, arbitrage and quotes carry that to spot, spot is what "
+        "accounts pledged, and pledged coins "
+        f"are sold into spot again. Amounts are taker sales from the news to the end on {view.main_venue}; price parts are "
+        "medians over altcoins to their lows.",
         links=(8,),
     )
     if not view.main_venue:
         section.add(Text("The run holds no market.", "empty"))
         return section
-    section.add(Figure(_figure(view), "The loop with volumes on its arrows"), table_or_text(_table(view), "Nothing to compare with: the run has no twin "
-                "with feedback off."))  # fmt: skip
+    section.add(
+        Figure(_figure(view), "The loop with volumes on its arrows"),
+        table_or_text(_table(view), "Nothing to compare with: the run has no twin with feedback off."),
+    )
     return section
 
 
@@ -69,18 +73,30 @@ def _texts(view: View) -> dict[str, tuple[str, ...]]:
 
     perp_part = accounting_to_low(run, alt_perps or perps) if perps else None
     spot_part = accounting_to_low(run, alt_spots or spots) if spots else None
-    median = {kind: _median_fall(view, alts or every) for kind, alts, every in (("perp", alt_perps, perps), ("spot", alt_spots, spots))}
+    median = {
+        kind: _median_fall(view, alts or every) for kind, alts, every in (("perp", alt_perps, perps), ("spot", alt_spots, spots))
+    }
     here = view.counted.filter(pl.col("venue") == main)
-    beyond = {stage: usd(float(here.filter(pl.col("stage") == stage)["notional_usd"].sum())) for stage in ("takeover", "deleveraging")}
+    beyond = {
+        stage: usd(float(here.filter(pl.col("stage") == stage)["notional_usd"].sum())) for stage in ("takeover", "deleveraging")
+    }
     lost = _collateral_lost(view)
     quote = np.asarray(run.maker_quote_frac[alt_perps or perps], dtype=np.float64)
-    least = float(np.nanmedian(np.nanmin(quote[np.isfinite(quote).all(axis=1)], axis=1))) if quote.size and np.isfinite(quote).all(axis=1).any() else float("nan")
+    least = (
+        float(np.nanmedian(np.nanmin(quote[np.isfinite(quote).all(axis=1)], axis=1)))
+        if quote.size and np.isfinite(quote).all(axis=1).any()
+        else float("nan")
+    )
     news = _part(perp_part, Cause.NEWS)
     return {
         "news": ("Outside news", f"booked to it: {news} of perps"),
         "perps": ("Perpetual prices fall", f"altcoins, median low {median['perp']}"),
-        "closed": ("Positions are closed", f"in the book {sold(Cause.PERP_LIQUIDATION, perps)}", f"taken over {beyond['takeover']}",
-                   f"deleveraged {beyond['deleveraging']}"),
+        "closed": (
+            "Positions are closed",
+            f"in the book {sold(Cause.PERP_LIQUIDATION, perps)}",
+            f"taken over {beyond['takeover']}",
+            f"deleveraged {beyond['deleveraging']}",
+        ),
         "spots": ("Spot prices fall", f"altcoins, median low {median['spot']}"),
         "pledge": ("Pledged coins are worth less", f"makers and whales: {lost}"),
         "sales": ("Collateral is sold in spot", f"{sold(Cause.COLLATERAL_LIQUIDATION, spots)}"),
@@ -139,9 +155,14 @@ def _figure(view: View) -> str:
     for box in boxes.values():
         _draw_box(axes, box)
     half = BOX_W / 2
-    foot, head = {name: box.y - height(box) / 2 for name, box in boxes.items()}, {name: box.y + height(box) / 2 for name, box in boxes.items()}
+    foot, head = (
+        {name: box.y - height(box) / 2 for name, box in boxes.items()},
+        {name: box.y + height(box) / 2 for name, box in boxes.items()},
+    )
     _arrow(axes, (1.3, foot["news"]), (1.3, head["perps"]), BLACK)
-    _arrow(axes, (0.75, foot["perps"]), (0.75, head["closed"]), VERMILLION, ("accounts reach", "their line"), (0.68, 1.86), "right")
+    _arrow(
+        axes, (0.75, foot["perps"]), (0.75, head["closed"]), VERMILLION, ("accounts", "reach", "their line"), (0.83, 1.86), "left"
+    )
     _arrow(axes, (1.85, head["closed"]), (1.85, foot["perps"]), VERMILLION, words["closed>perps"], (1.93, 1.86), "left")
     _arrow(axes, (1.3 + half, 2.88), (5.2 - half, 2.88), BLUE, words["perps>spots"], (3.25, 3.17))
     _arrow(axes, (5.2 - half, 2.6), (1.3 + half, 2.6), VERMILLION, words["spots>perps"], (3.25, 2.31))
@@ -152,7 +173,9 @@ def _figure(view: View) -> str:
     _arrow(axes, (5.2, foot["depth"]), (5.2, head["spots"]), BLACK)
     _arrow(axes, (5.2 - half, 4.05), (1.3 + 0.8 * half, head["perps"]), BLACK)
     _arrow(axes, (6.9 - half, 0.72), (1.3 + half, 0.72), ORANGE, ("the same accounts hold contracts",), (4.1, 0.85))
-    return to_svg(figure, "The loop between perpetual prices, liquidations, spot prices, pledged coins and collateral sales, with amounts")
+    return to_svg(
+        figure, "The loop between perpetual prices, liquidations, spot prices, pledged coins and collateral sales, with amounts"
+    )
 
 
 def height(box: Box) -> float:
@@ -165,13 +188,29 @@ def _draw_box(axes: Axes, box: Box) -> None:
 
     tall = height(box)
     axes.add_patch(
-        FancyBboxPatch((box.x - BOX_W / 2, box.y - tall / 2), BOX_W, tall, boxstyle="round,pad=0,rounding_size=0.08",
-                       facecolor="white", edgecolor=box.colour, linewidth=1.6, zorder=3)
-    )  # fmt: skip
+        FancyBboxPatch(
+            (box.x - BOX_W / 2, box.y - tall / 2),
+            BOX_W,
+            tall,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor="white",
+            edgecolor=box.colour,
+            linewidth=1.6,
+            zorder=3,
+        )
+    )
     top = box.y + 0.5 * LINE_H * (len(box.lines) - 1)
     for number, text in enumerate(box.lines):
-        axes.text(box.x, top - LINE_H * number, text, ha="center", va="center", fontsize=9.0 if number == 0 else 8.0,
-                  fontweight="bold" if number == 0 else "normal", zorder=4)  # fmt: skip
+        axes.text(
+            box.x,
+            top - LINE_H * number,
+            text,
+            ha="center",
+            va="center",
+            fontsize=9.0 if number == 0 else 8.0,
+            fontweight="bold" if number == 0 else "normal",
+            zorder=4,
+        )
 
 
 def _arrow(
@@ -183,7 +222,13 @@ def _arrow(
     at: tuple[float, float] = (0.0, 0.0),
     side: str = "center",
 ) -> None:
-    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2.0, "shrinkA": 0.0, "shrinkB": 0.0}, zorder=2)
+    axes.annotate(
+        "",
+        end,
+        start,
+        arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2.0, "shrinkA": 0.0, "shrinkB": 0.0},
+        zorder=2,
+    )
     for number, text in enumerate(words):
         spot = at[1] - LINE_H * (number - 0.5 * (len(words) - 1))
         axes.text(at[0], spot, text, ha=side, va="center", fontsize=8.0, color=BLACK, zorder=5)
@@ -193,11 +238,22 @@ def _table(view: View) -> Table:
     rows = []
     for size_class, label in CLASS_LABELS.items():
         for venue, kind in ((view.main_venue, "perp"), (view.main_venue, "spot"), (view.other_venue, "spot")):
-            markets = [m for m in (view.of_class(size_class, venue, kind) if venue else []) if np.isfinite(view.falls[m]) and np.isfinite(view.alone(m))]
+            markets = [
+                m
+                for m in (view.of_class(size_class, venue, kind) if venue else [])
+                if np.isfinite(view.falls[m]) and np.isfinite(view.alone(m))
+            ]
             if markets:
                 rows.append(
-                    (f"{label}, {venue} {kind}", str(len(markets)), bare_percent(float(np.median([view.alone(m) for m in markets]))),
-                     bare_percent(float(np.median(view.falls[markets]))), times(view.amplification(markets)))
-                )  # fmt: skip
+                    (
+                        f"{label}, {venue} {kind}",
+                        str(len(markets)),
+                        bare_percent(float(np.median([view.alone(m) for m in markets]))),
+                        bare_percent(float(np.median(view.falls[markets]))),
+                        times(view.amplification(markets)),
+                    )
+                )
     header = ("markets", "number", "fall by the news alone, median %", "fall with feedback, median %", "amplification, median")
-    return Table(header, rows, "Amplification: fall with feedback ÷ fall of the same run, same seed, with all feedback switched off.")
+    return Table(
+        header, rows, "Amplification: fall with feedback ÷ fall of the same run, same seed, with all feedback switched off."
+    )

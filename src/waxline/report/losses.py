@@ -7,10 +7,11 @@ import polars as pl
 
 from waxline.analysis.selection import largest_minute_usd
 from waxline.report.contagion import KIND_WORDS
-from waxline.report.drawing import chart, legend_above, line, say_empty, stack, time_axis, to_svg
+from waxline.report.drawing import chart, legend_above, legend_of, line, say_empty, stack, time_axis
 from waxline.report.marks import BLUE, DASHED, GREEN, SKY, VERMILLION, Fill, Line, venue_line
 from waxline.report.numbers import bare_percent, count, digits, millions
 from waxline.report.page import Details, Figure, Heading, Section, Table, Text, table_or_text
+from waxline.report.svg import to_svg
 from waxline.report.view import Float64, View
 from waxline.report.waterfall import bar_width
 from waxline.results.schema import Cause
@@ -23,7 +24,8 @@ def losses(view: View) -> Section:
     section = Section(
         "losses",
         "Lending pool, fund, vault, deleveraging, bad debt",
-        "What the books could not absorb is paid by somebody: the insurance fund, the vault, winners who are deleveraged, everybody (socialised), or "
+        "What the books could not absorb is paid by somebody: the insurance fund, the vault, winners who are deleveraged, "
+        "everybody (socialised), or "
         "nobody (bad debt). Amounts per venue from the start of the run.",
     )
     section.add(
@@ -35,13 +37,19 @@ def losses(view: View) -> Section:
     rows = view.run.liquidations.filter(pl.col("stage") == "deleveraging")
     if rows.height:
         section.add(
-            Text("Upwards: positions of winners closed by the venue. Downwards: what their owners then sold because the other leg was left naked; the "
-                 "line is what they bought to hedge again.", "read"),
+            Text(
+                "Upwards: positions of winners closed by the venue. Downwards: what their owners then sold because the "
+                "other leg was left naked; the "
+                "line is what they bought to hedge again.",
+                "read",
+            ),
             Figure(_deleveraging_figure(view, rows), "Deleveraging and what owners did next, in time"),
             _whom_table(view, rows),
             _coin_table(rows),
-            table_or_text(_next_table(view), "Their owners did nothing afterwards: every closed leg stood alone, or the switch is off."),
-        )  # fmt: skip
+            table_or_text(
+                _next_table(view), "Their owners did nothing afterwards: every closed leg stood alone, or the switch is off."
+            ),
+        )
     else:
         section.add(Text("Nobody was deleveraged in this run.", "empty"))
     section.add(Heading("lending", "Lending pools"))
@@ -80,7 +88,7 @@ def _start(view: View, venue: str, column: str) -> float:
 
 
 def _funds_figure(view: View) -> str:
-    figure, (left, middle, right) = chart(1, 3, height=2.7, gap_x=0.75, top=0.75)
+    figure, (left, middle, right) = chart(1, 3, height=2.7, gap_x=0.75, top=0.65)
     for venue in _series_venues(view):
         for axes, column, title, change in (
             (left, "fund_usd", "Fund, change since before", True),
@@ -99,9 +107,7 @@ def _funds_figure(view: View) -> str:
         else:
             say_empty(axes, "nothing")
     left.set_ylabel("M USD")
-    known = {label: handle for axes in (left, middle, right) for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    if known:
-        figure.legend(list(known.values()), list(known), loc="upper right", ncols=len(known), borderaxespad=0.1)
+    legend_of(figure, (left, middle, right))
     return to_svg(figure, "Insurance funds, their positions and the vault in time, million USD")
 
 
@@ -112,9 +118,27 @@ def _venue_table(view: View) -> Table:
         before = _start(view, venue, "fund_usd")
         used = before - float(fund.min()) if fund.size else 0.0
         last = (_last(view, venue, c) for c in ("vault_pnl_usd", "adl_usd", "socialised_usd", "bad_debt_usd"))
-        rows.append((venue, millions(before), millions(max(used, 0.0)), millions(_last(view, venue, "fund_usd")), millions(_start(view, venue, "vault_usd")),
-                     *(millions(value) for value in last)))  # fmt: skip
-    header = ("venue", "fund before", "most used of the fund", "fund at the end", "vault before", "vault profit", "deleveraged", "socialised", "bad debt")
+        rows.append(
+            (
+                venue,
+                millions(before),
+                millions(max(used, 0.0)),
+                millions(_last(view, venue, "fund_usd")),
+                millions(_start(view, venue, "vault_usd")),
+                *(millions(value) for value in last),
+            )
+        )
+    header = (
+        "venue",
+        "fund before",
+        "most used of the fund",
+        "fund at the end",
+        "vault before",
+        "vault profit",
+        "deleveraged",
+        "socialised",
+        "bad debt",
+    )
     return Table(header, rows, "M USD.")
 
 
@@ -157,13 +181,31 @@ def _whom_table(view: View, rows: pl.DataFrame) -> Table:
         peak, minute = largest_minute_usd(part, float(view.run.t_s[0]) - 1.0, float(view.run.end_t_s))
         people = float(part.group_by("account").agg(pl.col("weight").max())["weight"].sum())
         body.append(
-            (str(venue), KIND_WORDS.get(str(kind), str(kind)), count(people), count(part.height), millions(usd),
-             bare_percent(usd / whole if whole > 0.0 else None),
-             bare_percent(float((profit > 0.0).mean()) if profit.size else None),
-             bare_percent(float(np.median(profit)) if profit.size else None), view.clock.at(minute, False), millions(peak))
-        )  # fmt: skip
-    header = ("venue", "whose positions", "people", "events", "closed, M USD", "share, %", "in profit, % of events", "median profit, % of entry", "largest minute",
-              "in it, M USD")  # fmt: skip
+            (
+                str(venue),
+                KIND_WORDS.get(str(kind), str(kind)),
+                count(people),
+                count(part.height),
+                millions(usd),
+                bare_percent(usd / whole if whole > 0.0 else None),
+                bare_percent(float((profit > 0.0).mean()) if profit.size else None),
+                bare_percent(float(np.median(profit)) if profit.size else None),
+                view.clock.at(minute, False),
+                millions(peak),
+            )
+        )
+    header = (
+        "venue",
+        "whose positions",
+        "people",
+        "events",
+        "closed, M USD",
+        "share, %",
+        "in profit, % of events",
+        "median profit, % of entry",
+        "largest minute",
+        "in it, M USD",
+    )
     return Table(header, body, "By whom.", words=(0, 1, 8))
 
 
@@ -176,10 +218,17 @@ def _coin_table(rows: pl.DataFrame) -> Table:
         pl.len().alias("events"),
     )
     body = [
-        (row["asset"], row["venue"], millions(row["shorts"]), millions(row["longs"]), millions(row["usd"]), bare_percent(row["usd"] / whole if whole > 0 else None),
-         count(row["events"]))
+        (
+            row["asset"],
+            row["venue"],
+            millions(row["shorts"]),
+            millions(row["longs"]),
+            millions(row["usd"]),
+            bare_percent(row["usd"] / whole if whole > 0 else None),
+            count(row["events"]),
+        )
         for row in sums.sort("usd", "asset", "venue", descending=[True, False, False]).head(TOP_COINS).iter_rows(named=True)
-    ]  # fmt: skip
+    ]
     header = ("coin", "venue", "shorts closed, M USD", "longs closed, M USD", "closed, M USD", "share, %", "events")
     return Table(header, body, f"By coin, the {len(body)} largest.", words=(0, 1))
 
@@ -195,13 +244,22 @@ def _next_table(view: View) -> Table:
             sold, bought = (float(flow(Cause.DELEVERAGING, markets)[after].sum()) for flow in (view.sold, view.bought))
             if sold + bought > 0.0:
                 rows.append((venue, kind, millions(sold), millions(bought), digits((sold - bought) / 1e6)))
-    return Table(("venue", "market", "sold, M USD", "bought, M USD", "net sold, M USD"), rows, "What owners of deleveraged positions did next.", words=(0, 1))
+    return Table(
+        ("venue", "market", "sold, M USD", "bought, M USD", "net sold, M USD"),
+        rows,
+        "What owners of deleveraged positions did next.",
+        words=(0, 1),
+    )
 
 
 def _pool_figure(view: View, pools: list[str]) -> str:
     figure, axes_of = chart(1, 3, height=2.4, gap_x=0.75, top=0.35)
-    for axes, column, title in zip(axes_of, ("pool_liquidated_usd", "pool_bonus_usd", "pool_bad_debt_usd"),
-                                   ("Collateral seized", "Bonus paid to keepers", "Debt left uncovered"), strict=True):  # fmt: skip
+    for axes, column, title in zip(
+        axes_of,
+        ("pool_liquidated_usd", "pool_bonus_usd", "pool_bad_debt_usd"),
+        ("Collateral seized", "Bonus paid to keepers", "Debt left uncovered"),
+        strict=True,
+    ):
         for venue in pools:
             times, values = _column(view, venue, column)
             line(axes, times, values / 1e6, venue_line(venue, width=1.4), venue, 200)
@@ -217,18 +275,36 @@ def _pool_table(view: View, pools: list[str]) -> Table:
     for venue in pools:
         rows = view.run.liquidations.filter((pl.col("stage") == "pool_liquidation") & (pl.col("venue") == venue))
         last = [_last(view, venue, c) for c in ("pool_liquidated_usd", "pool_bonus_usd", "pool_bad_debt_usd")]
-        assets = rows.group_by("asset").agg(pl.col("notional_usd").sum()).sort("notional_usd", "asset", descending=[True, False])["asset"].to_list()
-        body.append((venue, count(rows["account"].n_unique()), *(millions(value) for value in last), ", ".join(assets[:6]) or "none"))
+        assets = (
+            rows.group_by("asset")
+            .agg(pl.col("notional_usd").sum())
+            .sort("notional_usd", "asset", descending=[True, False])["asset"]
+            .to_list()
+        )
+        body.append(
+            (venue, count(rows["account"].n_unique()), *(millions(value) for value in last), ", ".join(assets[:6]) or "none")
+        )
     header = ("pool", "loans liquidated", "seized, M USD", "bonus, M USD", "uncovered, M USD", "collateral, largest first")
     return Table(header, body, words=(0, 5))
 
 
 def _negative_details(view: View) -> Details:
-    rows = view.run.accounts.filter(pl.col("negative_equity_usd").fill_nan(0.0).fill_null(0.0) > 0.0).sort("negative_equity_usd", "account", descending=[True, False])
+    rows = view.run.accounts.filter(pl.col("negative_equity_usd").fill_nan(0.0).fill_null(0.0) > 0.0).sort(
+        "negative_equity_usd", "account", descending=[True, False]
+    )
     body = [
-        (row["name"] or f"account {row['account']}", KIND_WORDS.get(row["kind"], row["kind"]), row["venue"], millions(row["negative_equity_usd"]),
-         millions(row["liquidated_usd"]), view.clock.at(row["first_trigger_t_s"]))
+        (
+            row["name"] or f"account {row['account']}",
+            KIND_WORDS.get(row["kind"], row["kind"]),
+            row["venue"],
+            millions(row["negative_equity_usd"]),
+            millions(row["liquidated_usd"]),
+            view.clock.at(row["first_trigger_t_s"]),
+        )
         for row in rows.head(20).iter_rows(named=True)
-    ]  # fmt: skip
+    ]
     header = ("account", "kind", "venue", "negative equity, M USD", "forced, M USD", "first triggered at")
-    return Details(f"Accounts with negative equity: {rows.height}, the largest {len(body)}", Table(header, body, words=(0, 1, 2, 5), small=True))
+    return Details(
+        f"Accounts with negative equity: {rows.height}, the largest {len(body)}",
+        Table(header, body, words=(0, 1, 2, 5), small=True),
+    )

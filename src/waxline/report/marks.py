@@ -5,7 +5,7 @@ Source of the palette: M. Okabe and K. Ito, Color Universal Design, 2008.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from waxline.results.schema import Cause
 
@@ -13,8 +13,8 @@ BLACK, ORANGE, SKY, GREEN = "#1a1a1a", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE, INK = "#8a8a8a", "#d9d9d9", "#1a1a1a"
 
-Dash = tuple[float, tuple[float, ...] | None]
-SOLID: Dash = (0.0, None)
+Dash = Literal["-"] | tuple[float, tuple[float, ...]]
+SOLID: Dash = "-"
 DASHED: Dash = (0.0, (4.0, 1.6))
 DOTTED: Dash = (0.0, (1.2, 1.4))
 DASH_DOT: Dash = (0.0, (6.0, 1.5, 1.2, 1.5))
@@ -63,7 +63,14 @@ CLASS_LINES = {
     "tiny": Line(PURPLE, DASH_DOT, 1.3),
     "claim": Line(BLACK, DOTTED, 1.5),
 }
-CLASS_LABELS = {"btc_eth": "BTC and ETH", "major": "majors", "mid": "mid coins", "small": "small coins", "tiny": "tiny coins", "claim": "claims"}
+CLASS_LABELS = {
+    "btc_eth": "BTC and ETH",
+    "major": "majors",
+    "mid": "mid coins",
+    "small": "small coins",
+    "tiny": "tiny coins",
+    "claim": "claims",
+}
 
 
 class CauseGroup(NamedTuple):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from waxline.report.drawing import chart, label_ends, line, say_empty, time_axis, to_svg
+from waxline.report.drawing import chart, label_ends, line, say_empty, time_axis
 from waxline.report.marks import CLASS_LABELS, CLASS_LINES, PALE, Line
 from waxline.report.numbers import bare_percent, digits
 from waxline.report.page import Details, Figure, Section, Table, Text
+from waxline.report.svg import to_svg
 from waxline.report.view import View
 
 
@@ -16,12 +17,15 @@ def news(view: View) -> Section:
     section = Section(
         "news",
         "News: fair value per asset",
-        "Fair value is what informed traders believe. It is driven by the outside news only and never by the cascade: whatever prices did "
+        "Fair value is what informed traders believe. It is driven by the outside news only and never by the cascade: "
+        "whatever prices did "
         "beyond these lines, the market did to itself.",
         links=(1,),
     )
     worst = _worst(view)
-    section.add(Figure(_figure(view), "Fair value of each asset over time", "Grey: every coin. Coloured: the coins that are named."))
+    section.add(
+        Figure(_figure(view), "Fair value of each asset over time", "Grey: every coin. Coloured: the coins that are named.")
+    )
     if not worst:
         section.add(Text("The run holds no fair value.", "empty"))
         return section
@@ -36,22 +40,28 @@ def news(view: View) -> Section:
                 for key, label in CLASS_LABELS.items()
                 if key in by_class
             ],
-            "Largest fall of fair value below its level at t = −1 s, by size class.",  # noqa: RUF001
+            "Largest fall of fair value below its level at t = −1 s, by size class.",
         ),
         Details(
             "Fair value of every asset",
             Table(
                 ("asset", "class", "before, USD", "largest fall, %", "at", "fall at the end, %"),
                 [
-                    (asset, CLASS_LABELS.get(view.class_of.get(asset, ""), NO_CLASS), digits(_before(view, asset), 5), bare_percent(fall),
-                     view.clock.at(at), bare_percent(end))
+                    (
+                        asset,
+                        CLASS_LABELS.get(view.class_of.get(asset, ""), NO_CLASS),
+                        digits(_before(view, asset), 5),
+                        bare_percent(fall),
+                        view.clock.at(at),
+                        bare_percent(end),
+                    )
                     for asset, fall, at, end in worst
                 ],
                 words=(0, 1, 4),
                 small=True,
             ),
         ),
-    )  # fmt: skip
+    )
     return section
 
 

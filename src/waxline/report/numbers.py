@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-NONE = "–"  # noqa: RUF001  (an en dash reads as "nothing here")
-MINUS = "−"  # noqa: RUF001
+NONE = "–"
+MINUS = "−"
 SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
@@ -23,6 +24,7 @@ def digits(value: float | None, significant: int = 3) -> str:
         return "0"
     places = significant - 1 - math.floor(math.log10(abs(value)))
     rounded = round(value, places)
+    places = significant - 1 - math.floor(math.log10(abs(rounded)))
     text = f"{rounded:.{min(max(places, 0), 12)}f}"
     return text.replace("-", MINUS)
 
@@ -67,6 +69,11 @@ def count(value: float | None) -> str:
 def times(value: float | None) -> str:
     """Write a ratio, such as "4.6 times"."""
     return NONE if missing(value) else f"{digits(value, 2)} times"
+
+
+def version_of(manifest: dict[str, Any]) -> str:
+    """Return the version of the program that made a run."""
+    return str(manifest.get("version") or NONE)
 
 
 class Clock:

@@ -39,24 +39,25 @@ class Figure:
 
 @dataclass(frozen=True)
 class Cell:
-    """Hold a cell that is more than text: places in this page, an explanation on hover, a mark on a strip, or code."""
+    """Hold a cell that is more than text: places in this page, an explanation on hover, a mark on a strip, or lines of code."""
 
     text: str
     hint: str = ""
     style: str = ""
     links: tuple[tuple[str, str], ...] = ()
     strip: float | None = None
-    code: bool = False
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Show rows under a header that carries the units; columns in `words` are text and stand left."""
+    """Show rows under a header that carries the units; columns in `words` stand left; those in `long` may break anywhere."""
 
     header: tuple[str, ...]
-    rows: list[tuple[str | Cell, ...]]
+    rows: Sequence[tuple[str | Cell, ...]]
     caption: str = ""
     words: tuple[int, ...] = (0,)
+    long: tuple[int, ...] = ()
     small: bool = False
     kind: str = "table"
 
@@ -80,7 +81,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Details:
-    """Fold a long table away; it is open when printed."""
+    """Fold a long table away; on paper only its summary is printed."""
 
     summary: str
     table: Table

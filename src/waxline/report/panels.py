@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from waxline.report.drawing import decimate, to_svg
+from waxline.report.drawing import decimate
 from waxline.report.marks import INK, Line
+from waxline.report.svg import to_svg
 
 BUCKETS = 60
 COLUMNS = 6

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from waxline.report.drawing import chart, legend_above, line, shade_halts, time_axis, to_svg
+from waxline.report.drawing import chart, legend_above, line, shade_halts, time_axis
 from waxline.report.marks import CLASS_LABELS, FAIR, venue_line
 from waxline.report.numbers import bare_percent, digits, times
 from waxline.report.page import Details, Figure, Heading, Section, Table, table_or_text
 from waxline.report.panels import Panel, panels
+from waxline.report.svg import to_svg
 from waxline.report.view import View
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def prices(view: View) -> Section:
     section = Section(
         "prices",
         "Prices per venue",
-        "Each line is the mid of one market: colour is the venue, solid is the perpetual, dashed is spot, black dots are fair value. Where lines "
+        "Each line is the mid of one market: colour is the venue, solid is the perpetual, dashed is spot, black dots are "
+        "fair value. Where lines "
         "of one coin part, the venues were cut off from each other; what lies below the dots is the cascade.",
     )
     for asset in view.focus:
@@ -50,7 +52,9 @@ def _span(view: View) -> str:
     return f"{view.clock.at(start, False)} to {view.clock.at(end, False)} UTC, the tick is the news at {view.clock.at(0.0, False)}"
 
 
-def draw_prices(axes: Axes, view: View, asset: str, venues: Sequence[str] | None = None, *, percent: bool, buckets: int = 380) -> None:
+def draw_prices(
+    axes: Axes, view: View, asset: str, venues: Sequence[str] | None = None, *, percent: bool, buckets: int = 380
+) -> None:
     """Draw every market of `asset` on `venues` and its fair value, in USD or in per cent of the price before the news."""
     run = view.run
     for market in run.select("all", "all", asset):
@@ -75,7 +79,10 @@ def _focus_figure(view: View, asset: str) -> str:
     markets = view.run.select("all", "all", asset)
     reference = float(np.median(view.reference[markets])) if markets else float("nan")
     if np.isfinite(reference) and reference > 0.0:
-        right = axes.secondary_yaxis("right", functions=(lambda y: 100.0 * (y / reference - 1.0), lambda c: reference * (1.0 + c / 100.0)))
+        right = axes.twinx()
+        right.set_ylim(*(100.0 * (limit / reference - 1.0) for limit in axes.get_ylim()))
+        right.grid(False)
+        right.spines["right"].set_visible(True)
         right.set_ylabel("change since before the news, %")
     return to_svg(figure, f"Prices of {asset} on each venue and fair value, USD")
 
@@ -93,10 +100,12 @@ def _alts_figure(view: View, alts: Sequence[str]) -> str:
             fair = np.asarray(run.fair_usd[run.asset_index(asset)], dtype=np.float64)
             series.append((run.t_s, 100.0 * fair / fair[run.row_at(-1.0)], FAIR._replace(width=0.8)))
         falls = [view.falls[m] for m in run.select(view.main_venue, "all", asset) if np.isfinite(view.falls[m])]
-        found.append(Panel(asset, f"−{100.0 * max(falls):.0f} %" if falls else "", series))  # noqa: RUF001
+        found.append(Panel(asset, f"−{100.0 * max(falls):.0f} %" if falls else "", series))
     drawn = [v for v in dict.fromkeys((view.main_venue, view.other_venue, "hyperliquid")) if v in view.venues]
     keys = [(f"{v} {k}", venue_line(v, k)) for v in drawn for k in ("perp", "spot") if run.select(v, k, "alts")]
-    return panels(found, 0.0, 110.0, [*keys, ("fair value", FAIR)], "Prices of altcoins per venue in per cent of the price before the news")
+    return panels(
+        found, 0.0, 110.0, [*keys, ("fair value", FAIR)], "Prices of altcoins per venue in per cent of the price before the news"
+    )
 
 
 def _by_class(view: View) -> Table:
@@ -109,16 +118,34 @@ def _by_class(view: View) -> Table:
                     continue
                 alone = [view.alone(m) for m in markets]
                 rows.append(
-                    (label, venue, kind, str(len(markets)), bare_percent(float(np.median(view.falls[markets]))),
-                     bare_percent(float(np.max(view.falls[markets]))), bare_percent(float(np.median(alone))),
-                     times(view.amplification(markets)), view.clock.at(float(np.median(view.lows[1][markets]))))
-                )  # fmt: skip
+                    (
+                        label,
+                        venue,
+                        kind,
+                        str(len(markets)),
+                        bare_percent(float(np.median(view.falls[markets]))),
+                        bare_percent(float(np.max(view.falls[markets]))),
+                        bare_percent(float(np.median(alone))),
+                        times(view.amplification(markets)),
+                        view.clock.at(float(np.median(view.lows[1][markets]))),
+                    )
+                )
     return Table(
-        ("size class", "venue", "market", "markets", "fall, median %", "fall, largest %", "news alone, median %", "amplification", "time of low, median"),
+        (
+            "size class",
+            "venue",
+            "market",
+            "markets",
+            "fall, median %",
+            "fall, largest %",
+            "news alone, median %",
+            "amplification",
+            "time of low, median",
+        ),
         rows,
-        "Fall = 1 − lowest traded price ÷ price at t = −1 s. News alone = the same run with all feedback switched off.",  # noqa: RUF001
+        "Fall = 1 − lowest traded price ÷ price at t = −1 s. News alone = the same run with all feedback switched off.",
         words=(0, 1, 2, 8),
-    )  # fmt: skip
+    )
 
 
 def _all_lows(view: View) -> Details:
@@ -126,8 +153,15 @@ def _all_lows(view: View) -> Details:
     for market in np.argsort(-np.nan_to_num(view.falls), kind="stable"):
         low, at = float(view.lows[0][market]), float(view.lows[1][market])
         rows.append(
-            (view.names[market], digits(float(view.reference[market]), 5), digits(low, 4), bare_percent(float(view.falls[market])),
-             bare_percent(view.alone(int(market))), view.clock.at(at), digits(at, 4))
-        )  # fmt: skip
+            (
+                view.names[market],
+                digits(float(view.reference[market]), 5),
+                digits(low, 4),
+                bare_percent(float(view.falls[market])),
+                bare_percent(view.alone(int(market))),
+                view.clock.at(at),
+                digits(at, 4),
+            )
+        )
     header = ("market", "before, USD", "lowest trade, USD", "fall, %", "news alone, %", "at", "seconds from the news")
     return Details("Lowest price of every market", Table(header, rows, words=(0, 5), small=True))

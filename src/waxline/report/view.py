@@ -161,7 +161,7 @@ class View:
 
     def relative(self, market: int, column: str = "mid_usd") -> Float64:
         """Return a price over its reference at t = -1 s, [T]."""
-        return np.asarray(getattr(self.run, column)[market], dtype=np.float64) / self.reference[market]
+        return np.asarray(np.asarray(getattr(self.run, column)[market], dtype=np.float64) / self.reference[market])
 
     # Flows -----------------------------------------------------------------------------------------------------------
 

@@ -6,10 +6,11 @@ import numpy as np
 import polars as pl
 
 from waxline.analysis.selection import largest_minute_usd
-from waxline.report.drawing import chart, legend_above, line, mark_peak, shade_halts, stack, time_axis, to_svg
+from waxline.report.drawing import chart, legend_above, line, mark_peak, shade_halts, stack, time_axis
 from waxline.report.marks import STAGE_FILLS, STAGE_LABELS, venue_line
 from waxline.report.numbers import bare_percent, count, digits, millions, percent, usd
 from waxline.report.page import Details, Figure, Heading, Section, Table, Text
+from waxline.report.svg import to_svg
 from waxline.report.view import View
 from waxline.results.schema import COUNTED_STAGES
 
@@ -22,23 +23,33 @@ def waterfall(view: View) -> Section:
     section = Section(
         "waterfall",
         "The liquidation waterfall",
-        "Upwards: longs closed and collateral sold; downwards: shorts closed. Kinds are told apart by hatch: first the book is used, then the fund "
+        "Upwards: longs closed and collateral sold; downwards: shorts closed. Kinds are told apart by hatch: first the "
+        "book is used, then the fund "
         "or vault takes over, then winners are deleveraged. Every amount is one-sided notional at execution, counted once.",
     )
     section.add(Heading("kinds", "Forced closes and sales in time, by kind", (7,)))
     counted = view.counted
     if counted.height == 0:
-        section.add(Text("Nobody was liquidated in this run.", "empty"), Heading("collateral-sales", "Collateral sales by coin and second", (6,)))
+        section.add(
+            Text("Nobody was liquidated in this run.", "empty"),
+            Heading("collateral-sales", "Collateral sales by coin and second", (6,)),
+        )
         section.add(Text("No collateral was sold.", "empty"))
         return section
-    section.add(Figure(_figure(view), "Liquidation waterfall in time by kind"), _stage_table(view), _venue_table(view), _asset_details(view))
+    section.add(
+        Figure(_figure(view), "Liquidation waterfall in time by kind"), _stage_table(view), _venue_table(view), _asset_details(view)
+    )
     section.add(Heading("collateral-sales", "Collateral sales by coin and second", (6,)))
     sales = counted.filter(pl.col("stage") == "collateral_sale")
     if sales.height == 0:
         section.add(Text("No collateral was sold.", "empty"))
         return section
     section.add(
-        Text("The engine sells pledged coins in the spot book at any price until the debt is repaid. Darker is less, lighter is more.", "read"),
+        Text(
+            "The engine sells pledged coins in the spot book at any price until the debt is repaid. Darker is less, "
+            "lighter is more.",
+            "read",
+        ),
         Figure(_collateral_figure(view, sales), "Collateral sold by coin and time"),
         _seconds_table(view, sales),
     )
@@ -63,7 +74,7 @@ def _figure(view: View) -> str:
     stack(top, edges, parts, width)
     amount, start = largest_minute_usd(view.counted, float(view.run.t_s[0]) - 1.0, float(view.run.end_t_s))
     if amount > 0.0:
-        height = max((float(h) for h in sum(np.maximum(p[1], 0.0) for p in parts)), default=0.0)
+        height = float(np.sum([np.maximum(values, 0.0) for _, values, _ in parts], axis=0).max())
         mark_peak(top, start + 30.0, height, f"largest minute: {view.clock.at(start, False)}, {usd(amount)}")
         top.set_ylim(top=height * 1.3)
     top.axhline(0.0, color="#666666", linewidth=0.6)
@@ -96,12 +107,27 @@ def _amounts(view: View, rows: pl.DataFrame, whole: float) -> tuple[str, ...]:
     peak, minute = largest_minute_usd(rows, float(view.run.t_s[0]) - 1.0, float(view.run.end_t_s))
     people = float(rows.group_by("account").agg(pl.col("weight").max())["weight"].sum())
     return (
-        millions(_long(rows)), millions(total - _long(rows)), millions(total), bare_percent(total / whole if whole > 0 else None), count(people),
-        view.clock.at(float(rows["t_s"].min())), f"{view.clock.at(minute, False)}", millions(peak),  # type: ignore[arg-type]
-    )  # fmt: skip
+        millions(_long(rows)),
+        millions(total - _long(rows)),
+        millions(total),
+        bare_percent(total / whole if whole > 0 else None),
+        count(people),
+        view.clock.at(float(rows["t_s"].to_numpy().min())),
+        view.clock.at(minute, False),
+        millions(peak),
+    )
 
 
-AMOUNTS = ("longs closed or coins sold, M USD", "shorts closed, M USD", "total, M USD", "share, %", "people", "first at", "largest minute", "in it, M USD")
+AMOUNTS = (
+    "longs closed or coins sold, M USD",
+    "shorts closed, M USD",
+    "total, M USD",
+    "share, %",
+    "people",
+    "first at",
+    "largest minute",
+    "in it, M USD",
+)
 
 
 def _stage_table(view: View) -> Table:
@@ -139,10 +165,24 @@ def _asset_details(view: View) -> Details:
     )
     whole = float(table["total"].sum())
     rows = [
-        (row["asset"], millions(row["longs"]), millions(row["shorts"]), millions(row["sales"]), millions(row["total"]), bare_percent(row["total"] / whole))
+        (
+            row["asset"],
+            millions(row["longs"]),
+            millions(row["shorts"]),
+            millions(row["sales"]),
+            millions(row["total"]),
+            bare_percent(row["total"] / whole),
+        )
         for row in table.iter_rows(named=True)
     ]
-    header = ("asset", "perp longs closed, M USD", "perp shorts closed, M USD", "collateral sold, M USD", "total, M USD", "share, %")
+    header = (
+        "asset",
+        "perp longs closed, M USD",
+        "perp shorts closed, M USD",
+        "collateral sold, M USD",
+        "total, M USD",
+        "share, %",
+    )
     return Details("Perpetual liquidations and collateral sales by asset", Table(header, rows, small=True))
 
 
@@ -172,7 +212,10 @@ def _collateral_figure(view: View, sales: pl.DataFrame) -> str:
     box = axes.get_position()
     bar = figure.colorbar(image, cax=figure.add_axes((box.x1 + 0.012, box.y0, 0.012, box.height)))
     powers = np.arange(np.floor(np.log10(norm.vmin or 1.0)), np.ceil(np.log10(top)) + 1.0)
-    bar.set_ticks([p for p in (10.0**powers) if (norm.vmin or 0.0) <= p <= top], labels=[digits(p, 1) for p in (10.0**powers) if (norm.vmin or 0.0) <= p <= top])
+    bar.set_ticks(
+        [p for p in (10.0**powers) if (norm.vmin or 0.0) <= p <= top],
+        labels=[digits(p, 1) for p in (10.0**powers) if (norm.vmin or 0.0) <= p <= top],
+    )
     bar.minorticks_off()
     bar.set_label("M USD per minute")
     bar.solids.set_rasterized(True)  # type: ignore[union-attr]
@@ -192,8 +235,16 @@ def _seconds_table(view: View, sales: pl.DataFrame) -> Table:
         price = row["notional_usd"] / row["quantity"] if row["quantity"] > 0.0 else float("nan")
         before = float(view.reference[row["market_id"]]) if row["market_id"] >= 0 else float("nan")
         rows.append(
-            (view.clock.at(row["t_s"]), row["asset"], row["venue"], millions(row["notional_usd"]), digits(row["quantity"], 4), digits(price, 4),
-             percent(price / before - 1.0), count(row["accounts"]))
-        )  # fmt: skip
+            (
+                view.clock.at(row["t_s"]),
+                row["asset"],
+                row["venue"],
+                millions(row["notional_usd"]),
+                digits(row["quantity"], 4),
+                digits(price, 4),
+                percent(price / before - 1.0),
+                count(row["accounts"]),
+            )
+        )
     header = ("second, UTC", "coin", "venue", "sold, M USD", "quantity, coins", "average price, USD", "against before", "accounts")
     return Table(header, rows, f"The {len(rows)} largest single seconds of collateral sales.", words=(0, 1, 2))

@@ -120,7 +120,7 @@ def check(folder: Path) -> dict[str, Any]:
     if version != FORMAT:
         raise ResultsError(
             f"{folder / MANIFEST}: format must be {FORMAT}, was {version!r}: "
-            f"use waxline {manifest.get('waxline', 'of that run')}, or {_again(manifest)}"
+            f"use waxline {manifest.get('version', 'of that run')}, or {_again(manifest)}"
         )
     expected = _read_json(folder / HASHES, f"damaged: {_again(manifest)}")
     if data_hash(expected) != manifest.get("data_hash"):

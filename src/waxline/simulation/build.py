@@ -6,8 +6,8 @@ import numpy as np
 
 from waxline.accounts.kernels import value_portfolios
 from waxline.agents.tables import Flow
-from waxline.liquidation.tables import Rows
-from waxline.market.tables import RUNGS, Orders
+from waxline.liquidation.tables import R_SHARES, Rows
+from waxline.market.tables import O_SHARES, RUNGS, Orders
 from waxline.results.schema import N_CAUSES
 from waxline.scenario.schema import Scenario
 from waxline.shocks.news import fair_paths
@@ -109,7 +109,11 @@ def value_all(state: State) -> None:
     for v, name in enumerate(state.names.venues):
         if state.scenario.venue(name).kind.value == "lending_pool":
             prices.asset_price[v] = prices.oracle
-    value_portfolios(state.portfolios, state.venues, prices.mark, prices.asset_price, *state.perp_range, *state.tiers)
+    portfolios, venues = state.portfolios, state.venues
+    value_portfolios(
+        portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, venues.debt_rate, prices.mark, prices.asset_price,
+        *state.perp_range, *state.tiers, portfolios.equity, portfolios.maintenance, portfolios.collateral_usd,
+    )  # fmt: skip
 
 
 def fill_books(state: State) -> None:
@@ -205,35 +209,30 @@ def build_pending(scenario: Scenario, names, markets) -> Pending:  # type: ignor
 
 def empty_orders(capacity: int, markets: int) -> Orders:
     """Return an empty table of forced orders."""
-    table = {name: np.zeros(capacity) for name in ("left", "release", "limit", "generation", "filled", "cash", "row_filled", "row_cash", "equity")}
-    numbers = {name: np.zeros(capacity, dtype=np.int64) for name in ("account", "market", "side", "cause", "next", "since")}
-    return Orders(**table, **numbers, head=np.full(markets, -1, dtype=np.int64), used=np.zeros(2, dtype=np.int64), shares=np.zeros((capacity, N_CAUSES)))
+    return Orders(
+        table=np.zeros((capacity, O_SHARES + N_CAUSES)),
+        link=np.full(capacity, -1, dtype=np.int64),
+        head=np.full(markets, -1, dtype=np.int64),
+        used=np.zeros(2, dtype=np.int64),
+    )
 
 
 def empty_rows(capacity: int) -> Rows:
     """Return an empty liquidation record."""
-    floats = {name: np.zeros(capacity) for name in ("quantity", "notional", "equity", "profit", "generation")}
-    numbers = {name: np.zeros(capacity, dtype=np.int64) for name in ("t_s", "account", "stage", "market", "side", "counted")}
-    return Rows(used=np.zeros(2, dtype=np.int64), **floats, **numbers, shares=np.zeros((capacity, N_CAUSES)))
+    return Rows(table=np.zeros((capacity, R_SHARES + N_CAUSES)), used=np.zeros(2, dtype=np.int64))
 
 
 def empty_scratch(capacity: int, owners: int) -> Scratch:
     """Return working arrays of the clearing."""
     entries = capacity + Flow.COUNT
     return Scratch(
-        quantity=np.zeros((2, entries)),
-        limit=np.zeros((2, entries)),
+        entries=np.zeros((2, 4, entries)),
         cause=np.zeros((2, entries), dtype=np.int64),
         source=np.zeros((2, entries), dtype=np.int64),
-        filled=np.zeros((2, entries)),
-        cash=np.zeros((2, entries)),
         order=np.zeros(entries, dtype=np.int64),
-        bought=np.zeros(owners),
-        paid=np.zeros(owners),
-        sold=np.zeros(owners),
-        received=np.zeros(owners),
-        place_bid=np.zeros(owners, dtype=np.int64),
-        place_ask=np.zeros(owners, dtype=np.int64),
+        spare=np.zeros(entries, dtype=np.int64),
+        owner=np.zeros((4, owners)),
+        place=np.zeros((2, owners), dtype=np.int64),
         charge=np.zeros(N_CAUSES),
         by_cause=np.zeros(N_CAUSES),
     )

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from waxline.accounts.kernels import value_portfolios
 from waxline.accounts.population import draw_traders
 from waxline.accounts.tables import CASH, Cell, Cells, Portfolios, Status, Traders, VenueTable, Watch
 from waxline.agents.by_class import CLASSES
@@ -21,6 +22,7 @@ Ints = NDArray[np.int64]
 
 TIERS = 12
 TRANCHE_S = 120
+SURVIVAL_ROUNDS = 60
 KINDS = ("maker", "whale", "holder", "borrower")
 MAKER, WHALE, HOLDER, BORROWER = range(4)
 ENTRANT = "entrant"
@@ -100,13 +102,16 @@ def build_portfolios(scenario: Scenario, names: Names, markets: Markets, venues:
     for s in range(len(makers) + 1):
         for m in range(markets.venue.size):
             slot_account[s, m] = where[(s, int(markets.venue[m]))]
-    fund_makers(scenario, names, markets, portfolios, slot_account, prices)
+    fund_makers(scenario, names, markets, portfolios, slot_account, venues, prices)
     reference = np.exp(markets.log_reference)
     for p, row in enumerate(rows):
         if row["kind"] == WHALE:
             fund_whale(next(w for w in whales if w.name == row["name"]), names, portfolios, p, venues, prices, reference)
     fund_holders(scenario, names, markets, portfolios, [p for p, row in enumerate(rows) if row["kind"] == HOLDER], venues, tiers, prices, whales)
     fund_borrowers(scenario, names, portfolios, [p for p, row in enumerate(rows) if row["kind"] == BORROWER], prices, seed)
+    starts = np.array([int(np.searchsorted(markets.venue, v)) for v in range(len(names.venues))], dtype=np.int64)
+    ranges = (starts, np.append(starts[1:], markets.venue.size).astype(np.int64))
+    ensure_survival(scenario, markets, portfolios, venues, tiers, prices, ranges)
     portfolios.balance_start[:] = portfolios.balance
     slots = len(makers) + 2
     table = MakerTable(
@@ -122,7 +127,7 @@ def build_portfolios(scenario: Scenario, names: Names, markets: Markets, venues:
     return portfolios, slot_account, table
 
 
-def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: Portfolios, slot_account: Ints, prices: Floats) -> None:
+def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: Portfolios, slot_account: Ints, venues: VenueTable, prices: Floats) -> None:
     """Give makers their pledged coins, loans, stock and cash; writes `portfolios`.
 
     Coins pledged at a unified venue carry a loan; the lent part of it has left. Stock for quoting spot asks where nothing is pledged is bought
@@ -146,7 +151,7 @@ def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: 
                         pledged[a] = item.maker_pledged_usd * rules.accounts[s].pledged_share_frac
             for a, usd in pledged.items():
                 portfolios.balance[p, a] += usd / prices[v, a]
-                loan += usd * rules.loan_to_value_frac
+                loan += min(rules.loan_to_value_frac, rules.loan_to_margin_frac * venues.collateral_ratio[v, a]) * usd
             portfolios.balance[p, CASH] -= loan * (0.0 if entrant else rules.accounts[s].lent_frac)
             own = loan == 0.0
             for m in mine:
@@ -155,11 +160,11 @@ def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: 
                         portfolios.balance[p, CASH] += 0.25 * part * whole[m]
                     continue
                 a = int(markets.asset[m])
-                wanted = 1.5 * part * whole[m]
+                wanted = rules.stock_depths * part * whole[m]
                 have = portfolios.balance[p, a] * prices[v, a]
                 missing = max(wanted - have, 0.0)
                 portfolios.balance[p, a] += missing / prices[v, a]
-                portfolios.balance[p, CASH] += wanted if own else -missing
+                portfolios.balance[p, CASH] += wanted if own else -missing * (1.0 - rules.stock_own_frac)
 
 
 def fund_whale(whale, names, portfolios, p, venues, prices, reference) -> None:  # type: ignore[no-untyped-def]
@@ -230,11 +235,25 @@ def fund_holders(scenario, names, markets, portfolios, members, venues, tiers, p
                 portfolios.position[p, m] = longs / len(chosen) / reference[m]
                 portfolios.cost[p, m] = longs / len(chosen)
             counted = float(np.sum(portfolios.balance[p, 1:] * prices[v, 1:] * venues.collateral_ratio[v, 1:]))
-            rate = sum(longs / len(chosen) * tiers[1][m, 0] for m in chosen)
-            fall = rules.least_distance_frac * (1.0 + u[6])
-            most = (counted * (1.0 - fall) - longs * fall - rate) / (counted * (1.0 + rules.debt_maintenance_frac))
-            portfolios.balance[p, CASH] = -counted * min(loan, max(most, 0.0)) if most > 0.0 else (longs * fall + rate - counted * (1.0 - fall)) * 1.02
+            portfolios.balance[p, CASH] = -counted * loan
             portfolios.reserve[p] = scenario.topups.holder_reserve_frac * value
+
+
+def ensure_survival(scenario: Scenario, markets: Markets, portfolios: Portfolios, venues: VenueTable, tiers: tuple[Floats, Floats, Floats], prices: Floats, ranges: tuple[Ints, Ints]) -> None:
+    """Cut loans and longs of drawn holders until each survives a common fall of `least_distance_frac`; writes `portfolios`."""
+    keep = 1.0 - scenario.whales.least_distance_frac
+    mark = np.exp(markets.log_reference) * keep
+    values = [np.zeros(portfolios.venue.size) for _ in range(3)]
+    for _ in range(SURVIVAL_ROUNDS):
+        value_portfolios(
+            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, venues.debt_rate, mark, prices * keep, *ranges, *tiers, *values
+        )  # fmt: skip
+        weak = np.flatnonzero((portfolios.kind == HOLDER) & (values[0] <= 1.02 * values[1]) & (values[1] > 0.0))
+        if weak.size == 0:
+            break
+        portfolios.balance[weak, CASH] = np.where(portfolios.balance[weak, CASH] < 0.0, portfolios.balance[weak, CASH] * 0.94, 0.0)
+        portfolios.position[weak] *= 0.94
+        portfolios.cost[weak] *= 0.94
 
 
 def fund_borrowers(scenario: Scenario, names: Names, portfolios: Portfolios, members: list[int], prices: Floats, seed: int) -> None:

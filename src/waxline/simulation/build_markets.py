@@ -92,6 +92,7 @@ def build_markets(scenario: Scenario, names: Names) -> Markets:
         claim_asset=claim_asset,
         claim_units=claim_units,
         offset=offset,
+        relative=np.exp(-offset * grid[:, None, None]),
         maker_usd=maker_usd,
         crowd_usd=crowd_usd,
         bid_end=log_reference + np.log1p(-np.array([row.bid_end_frac for row in rows])),

@@ -1,4 +1,7 @@
-"""Compiled loop that clears every market once: quotes, netting, ladder; fills move balances, mid moves are booked to causes."""
+"""Compiled loop that clears every market once: quotes, netting, ladder; fills move balances, mid moves are booked to causes.
+
+Kernels that run per market get arrays, not groups of arrays: passing groups costs more than the work.
+"""
 
 from __future__ import annotations
 
@@ -8,103 +11,104 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from waxline.accounts.kernels import trade_cell, trade_portfolio, trade_trader
+from waxline.accounts.kernels import position_after, trade_portfolio, trade_single
 from waxline.jit import njit
-from waxline.market.kernels import (
-    ASK,
-    BID,
-    NO_LEVEL,
-    advance,
-    best_level,
-    bounded_mid,
-    cross_quotes,
-    side_depth_usd,
-    sort_by_limit,
-    walk,
+from waxline.market.kernels import ASK, BID, NO_LEVEL, best_level, bounded_mid, cross_quotes, side_depth_usd, sort_by_limit, walk
+from waxline.market.tables import (
+    O_ACCOUNT,
+    O_CASH,
+    O_CAUSE,
+    O_FILLED,
+    O_GENERATION,
+    O_LEFT,
+    O_LIMIT,
+    O_RELEASE,
+    O_ROW_CASH,
+    O_ROW_FILLED,
+    O_SIDE,
 )
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-REQUOTING, STOP_LOSS = 5, 12
+DELEVERAGING, FUND_WORKOFF, REQUOTING, STOP_LOSS = 3, 4, 5, 12
+TINY = 4
 STOP_WALK = 0.03
+BAND = 0.01
 
 
 class Scratch(NamedTuple):
     """Hold working arrays of one market's clearing: entries of each side (0 sells, 1 buys), per-owner fills, per-cause sums."""
 
-    quantity: Floats
-    limit: Floats
+    entries: Floats
     cause: Ints
     source: Ints
-    filled: Floats
-    cash: Floats
     order: Ints
-    bought: Floats
-    paid: Floats
-    sold: Floats
-    received: Floats
-    place_bid: Ints
-    place_ask: Ints
+    spare: Ints
+    owner: Floats
+    place: Ints
     charge: Floats
     by_cause: Floats
 
 
-@njit
-def gather(markets, flows, orders, scratch, m, bid, ask, perp_walk, spot_walk, tiny_free, dt):
-    """Collect the market orders of market `m` into `scratch` (row 0 sells, row 1 buys); returns both counts.
+E_QUANTITY, E_LIMIT, E_FILLED, E_CASH = range(4)
+"""Columns of an entry: coins left, worst log price, coins filled, USD filled."""
+BOUGHT, PAID, SOLD, RECEIVED = range(4)
+"""Rows of owners' sums: coins and USD."""
 
-    Forced orders may walk at most `walk * dt` beyond the best of the other side; sources: flow number, or FLOWS + order number.
+
+@njit
+def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, cause, source, counts, bid_log, ask_log, reach, free):
+    """Collect one market's orders: row 0 sells, row 1 buys; writes entries [2, 4, N], cause, source [2, N], counts [2].
+
+    Forced orders may walk at most `reach` (log) beyond the best of the other side (NaN: that side is empty); `free`: no such limit for sells.
+    Sources: flow number, or number of flows + order number.
     """
-    counts = np.zeros(2, np.int64)
-    kinds = flows.cause.size
-    capacity = scratch.quantity.shape[1]
+    kinds = flow_cause.size
+    counts[0] = 0
+    counts[1] = 0
     for f in range(kinds):
-        quantity = flows.quantity[m, f]
+        quantity = flow_quantity[f]
         if quantity != 0.0:
             row = 0 if quantity < 0.0 else 1
             i = counts[row]
-            scratch.quantity[row, i] = abs(quantity)
-            scratch.limit[row, i] = flows.limit[m, f]
-            scratch.cause[row, i] = flows.cause[f]
-            scratch.source[row, i] = f
+            entries[row, E_QUANTITY, i] = abs(quantity)
+            entries[row, E_LIMIT, i] = flow_limit[f]
+            cause[row, i] = flow_cause[f]
+            source[row, i] = f
             counts[row] += 1
-    grid = markets.grid[m]
-    free = tiny_free and not markets.perp[m] and markets.size_class[m] == 4
-    n = orders.head[m]
+    n = first
     while n >= 0:
-        if orders.release[n] > 0.0:
-            row = 0 if orders.side[n] < 0 else 1
+        if table[n, O_RELEASE] > 0.0:
+            row = 0 if table[n, O_SIDE] < 0.0 else 1
             i = counts[row]
-            if i < capacity:
-                reach = (STOP_WALK if orders.cause[n] == STOP_LOSS else (perp_walk if markets.perp[m] else spot_walk)) * dt
-                limit = orders.limit[n]
-                if row == 0 and bid != NO_LEVEL and not free:
-                    limit = max(limit, bid * grid - reach)
-                if row == 1 and ask != NO_LEVEL:
-                    limit = min(limit, ask * grid + reach)
-                scratch.quantity[row, i] = min(orders.release[n], orders.left[n])
-                scratch.limit[row, i] = limit
-                scratch.cause[row, i] = orders.cause[n]
-                scratch.source[row, i] = kinds + n
-                counts[row] += 1
-        n = orders.next[n]
+            far = STOP_WALK if table[n, O_CAUSE] == STOP_LOSS else reach
+            limit = table[n, O_LIMIT]
+            if row == 0 and not math.isnan(bid_log) and not free:
+                limit = max(limit, bid_log - far)
+            if row == 1 and not math.isnan(ask_log):
+                limit = min(limit, ask_log + far)
+            entries[row, E_QUANTITY, i] = min(table[n, O_RELEASE], table[n, O_LEFT])
+            entries[row, E_LIMIT, i] = limit
+            cause[row, i] = int(table[n, O_CAUSE])
+            source[row, i] = kinds + n
+            counts[row] += 1
+        n = link[n]
     for row in range(2):
         for i in range(counts[row]):
-            scratch.filled[row, i] = 0.0
-            scratch.cash[row, i] = 0.0
-    return counts
+            entries[row, E_FILLED, i] = 0.0
+            entries[row, E_CASH, i] = 0.0
 
 
 @njit
-def net_orders(scratch, counts, log_mid):
+def net_orders(entries, counts, log_mid):
     """Fill opposing market orders against each other at the mid, pro rata, where their limits allow it; returns the coins netted."""
     sells, buys = 0.0, 0.0
     for i in range(counts[0]):
-        if scratch.limit[0, i] <= log_mid:
-            sells += scratch.quantity[0, i]
+        if entries[0, E_LIMIT, i] <= log_mid:
+            sells += entries[0, E_QUANTITY, i]
     for i in range(counts[1]):
-        if scratch.limit[1, i] >= log_mid:
-            buys += scratch.quantity[1, i]
+        if entries[1, E_LIMIT, i] >= log_mid:
+            buys += entries[1, E_QUANTITY, i]
     netted = min(sells, buys)
     if netted <= 0.0:
         return 0.0
@@ -112,203 +116,207 @@ def net_orders(scratch, counts, log_mid):
     for row in range(2):
         part = netted / (sells if row == 0 else buys)
         for i in range(counts[row]):
-            limit = scratch.limit[row, i]
+            limit = entries[row, E_LIMIT, i]
             if (limit <= log_mid) if row == 0 else (limit >= log_mid):
-                quantity = scratch.quantity[row, i] * part
-                scratch.filled[row, i] = quantity
-                scratch.cash[row, i] = quantity * price
-                scratch.quantity[row, i] = scratch.quantity[row, i] - quantity if part < 1.0 else 0.0
+                quantity = entries[row, E_QUANTITY, i] * part
+                entries[row, E_FILLED, i] = quantity
+                entries[row, E_CASH, i] = quantity * price
+                entries[row, E_QUANTITY, i] = entries[row, E_QUANTITY, i] - quantity if part < 1.0 else 0.0
     return netted
 
 
 @njit
-def book_entries(markets, causes, flows, orders, cells, traders, portfolios, fees, scratch, counts, m):
-    """Move balances and positions for what each market order got, charge the taker fee, and count notional by cause."""
-    kinds = flows.cause.size
-    perp = markets.perp[m]
-    asset = markets.asset[m]
-    venue = markets.venue[m]
+def book_entries(
+    m, perp, asset, fee_frac, entries, cause, source, counts, flow_cell, table, cell_quantity, cell_cost, cell_cash, trader_quantity, trader_cost, trader_cash,
+    position, cost, balance, sold_usd, bought_usd, forced_usd, forced_generation,
+):  # fmt: skip
+    """Move balances and positions for what each order of market `m` got, charge the fee, count notional by cause; returns the fees in USD."""
+    kinds = flow_cell.size
+    fees = 0.0
     for row in range(2):
         sign = -1.0 if row == 0 else 1.0
         for i in range(counts[row]):
-            quantity = scratch.filled[row, i]
+            quantity = entries[row, E_FILLED, i]
             if quantity <= 0.0:
                 continue
-            notional = scratch.cash[row, i]
-            fee = notional * markets.fee_frac[m]
-            cause = scratch.cause[row, i]
-            source = scratch.source[row, i]
+            notional = entries[row, E_CASH, i]
+            fee = notional * fee_frac
+            fees += fee
+            why = cause[row, i]
             if row == 0:
-                causes.sold_usd[m, cause] += notional
+                sold_usd[m, why] += notional
             else:
-                causes.bought_usd[m, cause] += notional
-            fees[venue] += fee
-            if source < kinds:
-                kind = flows.cell[source]
-                trade_cell(cells, kind, m, perp, sign * quantity, sign * notional)
-                cells.cash[kind, m] -= fee
-                if cause == 3 or cause == 4:
+                bought_usd[m, why] += notional
+            n = source[row, i] - kinds
+            if n < 0:
+                kind = flow_cell[n + kinds]
+                trade_single(cell_quantity[kind], cell_cost[kind], cell_cash[kind], m, perp, sign * quantity, sign * notional)
+                cell_cash[kind, m] -= fee
+                if why == DELEVERAGING or why == FUND_WORKOFF:
                     generation = 2.0
-                    if causes.forced_usd[m, 1] > 1.0:
-                        generation = 1.0 + causes.forced_generation_usd[m, 1] / causes.forced_usd[m, 1]
-                    causes.forced_usd[m, cause] += notional
-                    causes.forced_generation_usd[m, cause] += generation * notional
+                    if forced_usd[m, 1] > 1.0:
+                        generation = 1.0 + forced_generation[m, 1] / forced_usd[m, 1]
+                    forced_usd[m, why] += notional
+                    forced_generation[m, why] += generation * notional
                 continue
-            n = source - kinds
-            account = orders.account[n]
+            account = int(table[n, O_ACCOUNT])
             if account >= 0:
-                trade_trader(traders, account, sign * quantity, sign * notional)
-                traders.cash[account] -= fee
+                trade_single(trader_quantity, trader_cost, trader_cash, account, True, sign * quantity, sign * notional)
+                trader_cash[account] -= fee
             else:
-                trade_portfolio(portfolios, -1 - account, m, asset, perp, sign * quantity, sign * notional)
-                portfolios.balance[-1 - account, 0] -= fee
-            orders.left[n] = max(orders.left[n] - quantity, 0.0)
-            orders.row_filled[n] += quantity
-            orders.row_cash[n] += notional
-            orders.filled[n] += quantity
-            orders.cash[n] += notional
-            if cause != STOP_LOSS:
-                causes.forced_usd[m, cause] += notional
-                causes.forced_generation_usd[m, cause] += orders.generation[n] * notional
+                trade_portfolio(position, cost, balance, -1 - account, m, asset, perp, sign * quantity, sign * notional)
+                balance[-1 - account, 0] -= fee
+            table[n, O_LEFT] = max(table[n, O_LEFT] - quantity, 0.0)
+            table[n, O_ROW_FILLED] += quantity
+            table[n, O_ROW_CASH] += notional
+            table[n, O_FILLED] += quantity
+            table[n, O_CASH] += notional
+            if why != STOP_LOSS:
+                forced_usd[m, why] += notional
+                forced_generation[m, why] += table[n, O_GENERATION] * notional
+    return fees
 
 
 @njit
-def book_owners(markets, cells, portfolios, slot_account, scratch, m):
-    """Move balances and positions of the owners of resting quotes for what they bought and sold; clears the owners' sums."""
-    owners = scratch.bought.size
-    perp = markets.perp[m]
-    asset = markets.asset[m]
-    for s in range(owners):
+def book_owners(m, perp, asset, owner, slot_account, cell_quantity, cell_cost, cell_cash, position, cost, balance):
+    """Move balances and positions of the owners of resting quotes for what they bought and sold; clears `owner` [4, S]."""
+    for s in range(owner.shape[1]):
         for row in range(2):
-            quantity = scratch.bought[s] if row == 0 else -scratch.sold[s]
-            notional = scratch.paid[s] if row == 0 else -scratch.received[s]
+            quantity = owner[BOUGHT, s] if row == 0 else -owner[SOLD, s]
+            notional = owner[PAID, s] if row == 0 else -owner[RECEIVED, s]
             if quantity != 0.0:
                 account = slot_account[s, m]
                 if account >= 0:
-                    trade_portfolio(portfolios, account, m, asset, perp, quantity, notional)
+                    trade_portfolio(position, cost, balance, account, m, asset, perp, quantity, notional)
                 else:
-                    trade_cell(cells, 0, m, perp, quantity, notional)
-        scratch.bought[s] = 0.0
-        scratch.paid[s] = 0.0
-        scratch.sold[s] = 0.0
-        scratch.received[s] = 0.0
+                    trade_single(cell_quantity[0], cell_cost[0], cell_cash[0], m, perp, quantity, notional)
+        for row in range(4):
+            owner[row, s] = 0.0
 
 
 @njit
-def book_walk(causes, scratch, m, mid_before, mid_after, emptied):
-    """Book the mid's move in the clearing to the causes that walked the ladder, in proportion to the distance each walked."""
-    size = scratch.by_cause.size
-    moved = mid_after - mid_before
+def book_walk(step, temporary, pending, charge, by_cause, moved, emptied):
+    """Book the mid's move in the clearing to the causes that walked the ladder, by the distance each walked; writes step, temporary, pending [C]."""
     charged = 0.0
-    for c in range(size):
-        charged += scratch.charge[c]
-    if moved != 0.0 and abs(charged) > 0.0 and charged * moved > 0.0:
-        for c in range(size):
-            part = moved * scratch.charge[c] / charged
-            causes.step[m, c] += part
-            causes.temporary[m, c] += part
+    for c in range(charge.size):
+        charged += charge[c]
+    if moved != 0.0 and charged * moved > 0.0:
+        for c in range(charge.size):
+            part = moved * charge[c] / charged
+            step[c] += part
+            temporary[c] += part
     elif moved != 0.0:
-        causes.step[m, REQUOTING] += moved
+        step[REQUOTING] += moved
     if emptied:
         whole = 0.0
-        for c in range(size):
-            whole += max(scratch.by_cause[c], 0.0)
-        for c in range(size):
-            causes.pending[m, c] = max(scratch.by_cause[c], 0.0) / whole if whole > 0.0 else 0.0
-
-
-@njit
-def clear_market(markets, books, causes, flows, orders, cells, traders, portfolios, fees, slot_account, scratch, m, perp_walk, spot_walk, tiny_free, dt):
-    """Clear market `m`: cross quotes, net, walk; writes books, accounts, causes."""
-    owners = books.base.shape[1]
-    rungs = books.posted.shape[3]
-    grid = markets.grid[m]
-    for s in range(owners):
-        scratch.place_bid[s] = 0
-        scratch.place_ask[s] = 0
-    mid_quoted = books.mid[m]
-    low, high, last = math.inf, -math.inf, math.nan
-    traded, crossed_low, crossed_high = cross_quotes(
-        books.base[m], markets.offset[m], books.posted[m], grid, owners, rungs, scratch.place_bid, scratch.place_ask,
-        scratch.bought, scratch.paid, scratch.sold, scratch.received,
-    )  # fmt: skip
-    if traded > 0.0:
-        low, high, last = crossed_low, crossed_high, 0.5 * (crossed_low + crossed_high)
-    bid = best_level(books.base[m, :, BID], markets.offset[m], scratch.place_bid, owners, rungs, BID)
-    ask = best_level(books.base[m, :, ASK], markets.offset[m], scratch.place_ask, owners, rungs, ASK)
-    mid = bounded_mid(bid, ask, grid, mid_quoted)
-    if mid != mid_quoted:
-        causes.step[m, REQUOTING] += mid - mid_quoted
-    counts = gather(markets, flows, orders, scratch, m, bid, ask, perp_walk, spot_walk, tiny_free, dt)
-    netted = net_orders(scratch, counts, mid)
-    if netted > 0.0:
-        low, high, last = min(low, mid), max(high, mid), mid
-        traded += netted
-    for c in range(scratch.charge.size):
-        scratch.charge[c] = 0.0
-    emptied = False
-    for row in range(2):
-        left = 0.0
-        for i in range(counts[row]):
-            left += scratch.quantity[row, i]
-        if left <= 0.0:
-            continue
-        side = BID if row == 0 else ASK
-        sort_by_limit(counts[row], scratch.limit[row], scratch.order, side)
-        got, paid = (scratch.bought, scratch.paid) if row == 0 else (scratch.sold, scratch.received)
-        place = scratch.place_bid if row == 0 else scratch.place_ask
-        walked, last_level, before, after = walk(
-            side, counts[row], scratch.order, scratch.quantity[row], scratch.limit[row], scratch.cause[row], scratch.filled[row],
-            scratch.cash[row], scratch.charge, books.base[m, :, side], markets.offset[m], books.posted[m, :, side], grid, owners, rungs,
-            place, got, paid, scratch.by_cause,
-        )  # fmt: skip
-        if walked > 0.0:
-            low, high, last = min(low, min(last_level, before * grid)), max(high, max(last_level, before * grid)), last_level
-            traded += walked
-            emptied = emptied or after == NO_LEVEL
-    bid = best_level(books.base[m, :, BID], markets.offset[m], scratch.place_bid, owners, rungs, BID)
-    ask = best_level(books.base[m, :, ASK], markets.offset[m], scratch.place_ask, owners, rungs, ASK)
-    after_mid = bounded_mid(bid, ask, grid, mid)
-    book_walk(causes, scratch, m, mid, after_mid, emptied)
-    book_entries(markets, causes, flows, orders, cells, traders, portfolios, fees, scratch, counts, m)
-    book_owners(markets, cells, portfolios, slot_account, scratch, m)
-    books.mid[m] = after_mid
-    books.best_bid[m] = bid * grid if bid != NO_LEVEL else -math.inf
-    books.best_ask[m] = ask * grid if ask != NO_LEVEL else math.inf
-    books.low[m] = math.exp(low) if traded > 0.0 else math.nan
-    books.high[m] = math.exp(high) if traded > 0.0 else math.nan
-    if traded > 0.0:
-        books.last[m] = math.exp(last)
-    books.traded_usd[m] = traded * math.exp(after_mid)
-    books.turnover_usd_s[m] += (1.0 - math.exp(-dt / 5.0)) * (books.traded_usd[m] / dt - books.turnover_usd_s[m])
-    books.depth_bid_usd[m] = side_depth_usd(books.base[m, :, BID], markets.offset[m], books.posted[m, :, BID], grid, owners, rungs, BID, after_mid, 0.01)
-    books.depth_ask_usd[m] = side_depth_usd(books.base[m, :, ASK], markets.offset[m], books.posted[m, :, ASK], grid, owners, rungs, ASK, after_mid, 0.01)
+        for c in range(charge.size):
+            whole += max(by_cause[c], 0.0)
+        for c in range(charge.size):
+            pending[c] = max(by_cause[c], 0.0) / whole if whole > 0.0 else 0.0
 
 
 @njit
 def clear_markets(markets, books, causes, flows, orders, cells, traders, portfolios, fees, slot_account, scratch, perp_walk, spot_walk, tiny_free, dt):
-    """Clear every market once; the markets share no book, so their order does not matter except through shared accounts' sums."""
-    for m in range(markets.venue.size):
-        clear_market(markets, books, causes, flows, orders, cells, traders, portfolios, fees, slot_account, scratch, m, perp_walk, spot_walk, tiny_free, dt)
+    """Clear every market once: cross quotes, net orders, walk the ladders, book fills and moves; writes books, causes, orders, accounts, fees."""
+    base, posted, offset, grids, relative = books.base, books.posted, markets.offset, markets.grid, markets.relative
+    entries, cause, source, owner, place = scratch.entries, scratch.cause, scratch.source, scratch.owner, scratch.place
+    charge, by_cause, order, spare = scratch.charge, scratch.by_cause, scratch.order, scratch.spare
+    owners, rungs = base.shape[1], posted.shape[3]
+    flow_quantity, flow_limit, flow_cause, flow_cell = flows.quantity, flows.limit, flows.cause, flows.cell
+    table, link, head = orders.table, orders.link, orders.head
+    cell_quantity, cell_cost, cell_cash = cells.quantity, cells.cost, cells.cash
+    trader_quantity, trader_cost, trader_cash = traders.quantity, traders.cost, traders.cash
+    position, cost, balance = portfolios.position, portfolios.cost, portfolios.balance
+    perps, assets, fee_frac, venues, classes = markets.perp, markets.asset, markets.fee_frac, markets.venue, markets.size_class
+    mids, turnover = books.mid, books.turnover_usd_s
+    step, temporary, pending = causes.step, causes.temporary, causes.pending
+    sold_usd, bought_usd, forced_usd, forced_generation = causes.sold_usd, causes.bought_usd, causes.forced_usd, causes.forced_generation_usd
+    counts = np.zeros(2, np.int64)
+    turnover_memory = 1.0 - math.exp(-dt / 5.0)
+    for m in range(venues.size):
+        grid = grids[m]
+        for s in range(owners):
+            place[BID, s] = 0
+            place[ASK, s] = 0
+        low, high, last = math.inf, -math.inf, math.nan
+        traded, crossed_low, crossed_high = cross_quotes(base[m], offset[m], posted[m], grid, owners, rungs, place[BID], place[ASK], owner[BOUGHT], owner[PAID], owner[SOLD], owner[RECEIVED])
+        if traded > 0.0:
+            low, high, last = crossed_low, crossed_high, 0.5 * (crossed_low + crossed_high)
+        bid = best_level(base[m, :, BID], offset[m], place[BID], owners, rungs, BID)
+        ask = best_level(base[m, :, ASK], offset[m], place[ASK], owners, rungs, ASK)
+        mid = bounded_mid(bid, ask, grid, mids[m])
+        step[m, REQUOTING] += mid - mids[m]
+        bid_log = bid * grid if bid != NO_LEVEL else math.nan
+        ask_log = ask * grid if ask != NO_LEVEL else math.nan
+        reach = (perp_walk if perps[m] else spot_walk) * dt
+        free = tiny_free and not perps[m] and classes[m] == TINY
+        gather(flow_quantity[m], flow_limit[m], flow_cause, table, link, head[m], entries, cause, source, counts, bid_log, ask_log, reach, free)
+        netted = net_orders(entries, counts, mid)
+        if netted > 0.0:
+            low, high, last = min(low, mid), max(high, mid), mid
+            traded += netted
+        for c in range(charge.size):
+            charge[c] = 0.0
+            by_cause[c] = 0.0
+        emptied = False
+        for row in range(2):
+            left = 0.0
+            for i in range(counts[row]):
+                left += entries[row, E_QUANTITY, i]
+            if left <= 0.0:
+                continue
+            side = BID if row == 0 else ASK
+            sort_by_limit(counts[row], entries[row, E_LIMIT], order, spare, side)
+            walked, last_level, before, after = walk(
+                side, counts[row], order, entries[row, E_QUANTITY], entries[row, E_LIMIT], cause[row], entries[row, E_FILLED], entries[row, E_CASH], charge,
+                base[m, :, side], offset[m], posted[m, :, side], grid, owners, rungs, place[side], owner[2 * row], owner[2 * row + 1], by_cause,
+            )  # fmt: skip
+            if walked > 0.0:
+                low, high, last = min(low, min(last_level, before * grid)), max(high, max(last_level, before * grid)), last_level
+                traded += walked
+                emptied = emptied or after == NO_LEVEL
+        bid = best_level(base[m, :, BID], offset[m], place[BID], owners, rungs, BID)
+        ask = best_level(base[m, :, ASK], offset[m], place[ASK], owners, rungs, ASK)
+        after_mid = bounded_mid(bid, ask, grid, mid)
+        book_walk(step[m], temporary[m], pending[m], charge, by_cause, after_mid - mid, emptied)
+        fees[venues[m]] += book_entries(
+            m, perps[m], assets[m], fee_frac[m], entries, cause, source, counts, flow_cell, table, cell_quantity, cell_cost, cell_cash, trader_quantity, trader_cost,
+            trader_cash, position, cost, balance, sold_usd, bought_usd, forced_usd, forced_generation,
+        )  # fmt: skip
+        book_owners(m, perps[m], assets[m], owner, slot_account, cell_quantity, cell_cost, cell_cash, position, cost, balance)
+        mids[m] = after_mid
+        books.best_bid[m] = bid * grid if bid != NO_LEVEL else -math.inf
+        books.best_ask[m] = ask * grid if ask != NO_LEVEL else math.inf
+        books.low[m] = math.exp(low) if traded > 0.0 else math.nan
+        books.high[m] = math.exp(high) if traded > 0.0 else math.nan
+        if traded > 0.0:
+            books.last[m] = math.exp(last)
+        books.traded_usd[m] = traded * math.exp(after_mid)
+        turnover[m] += turnover_memory * (books.traded_usd[m] / dt - turnover[m])
+        books.depth_bid_usd[m] = side_depth_usd(base[m, :, BID], offset[m], relative[m], posted[m, :, BID], grid, owners, rungs, BID, after_mid, BAND)
+        books.depth_ask_usd[m] = side_depth_usd(base[m, :, ASK], offset[m], relative[m], posted[m, :, ASK], grid, owners, rungs, ASK, after_mid, BAND)
 
 
 @njit
-def finish_causes(books, causes, dt):
-    """Carry the booking of this step into totals, recent mix, peaks and troughs; forget old flows slowly."""
+def finish_causes(mid, step, total, recent, temporary, forced_usd, forced_generation, peak, at_peak, trough, at_trough, dt):
+    """Carry the booking of this step into totals, recent mix, peaks and troughs [M, C]; forget old flows slowly."""
     memory = math.exp(-dt / 60.0)
-    temporary = math.exp(-dt / 120.0)
-    for m in range(books.mid.size):
-        for c in range(causes.step.shape[1]):
-            causes.total[m, c] += causes.step[m, c]
-            causes.recent[m, c] = causes.recent[m, c] * memory + causes.step[m, c]
-            causes.temporary[m, c] *= temporary
-            causes.forced_usd[m, c] *= temporary
-            causes.forced_generation_usd[m, c] *= temporary
-        if books.mid[m] >= causes.peak[m]:
-            causes.peak[m] = books.mid[m]
-            for c in range(causes.step.shape[1]):
-                causes.at_peak[m, c] = causes.total[m, c]
-        if books.mid[m] <= causes.trough[m]:
-            causes.trough[m] = books.mid[m]
-            for c in range(causes.step.shape[1]):
-                causes.at_trough[m, c] = causes.total[m, c]
+    slow = math.exp(-dt / 120.0)
+    for m in range(mid.size):
+        for c in range(step.shape[1]):
+            total[m, c] += step[m, c]
+            recent[m, c] = recent[m, c] * memory + step[m, c]
+            temporary[m, c] *= slow
+            forced_usd[m, c] *= slow
+            forced_generation[m, c] *= slow
+        if mid[m] >= peak[m]:
+            peak[m] = mid[m]
+            for c in range(step.shape[1]):
+                at_peak[m, c] = total[m, c]
+        if mid[m] <= trough[m]:
+            trough[m] = mid[m]
+            for c in range(step.shape[1]):
+                at_trough[m, c] = total[m, c]
+
+
+__all__ = ["Scratch", "clear_markets", "finish_causes", "position_after"]

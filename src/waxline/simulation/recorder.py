@@ -10,6 +10,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from waxline.accounts.tables import CASH, Cell, Status
+from waxline.liquidation.tables import (
+    R_ACCOUNT,
+    R_COUNTED,
+    R_EQUITY,
+    R_GENERATION,
+    R_MARKET,
+    R_NOTIONAL,
+    R_PROFIT,
+    R_QUANTITY,
+    R_SHARES,
+    R_SIDE,
+    R_STAGE,
+    R_T_S,
+)
 from waxline.results.schema import ACCOUNT_STATUS, BIN_STEPS, N_CAUSES, SHARE_COLUMNS, STAGES, table
 from waxline.simulation.build_accounts import BORROWER, HOLDER, MAKER, WHALE
 from waxline.simulation.state import State
@@ -243,16 +257,16 @@ def account_kinds(state: State, ids: NDArray[np.int64]) -> tuple[list[str], list
 
 def liquidation_table(state: State) -> pl.DataFrame:
     """Return the liquidation record as a table."""
-    rows, used = state.rows, int(state.rows.used[0])
-    order = np.lexsort((np.arange(used), rows.t_s[:used]))
-    kinds, names, numbers = account_kinds(state, rows.account[:used][order])
-    market = rows.market[:used][order]
+    used = int(state.rows.used[0])
+    rows = state.rows.table[:used]
+    rows = rows[np.argsort(rows[:, R_T_S], kind="stable")]
+    account, market = rows[:, R_ACCOUNT].astype(np.int64), rows[:, R_MARKET].astype(np.int64)
+    stage = rows[:, R_STAGE].astype(np.int64)
+    kinds, names, numbers = account_kinds(state, account)
     venue_of = np.where(market >= 0, state.markets.venue[market], 0)
-    account = rows.account[:used][order]
     portfolio_venue = np.array([state.portfolios.venue[-1 - i] if i < 0 else 0 for i in account], dtype=np.int64)
-    stage = rows.stage[:used][order]
     venue_of = np.where((market < 0) & (account < 0), portfolio_venue, venue_of)
-    quantity, notional = rows.quantity[:used][order], rows.notional[:used][order]
+    quantity, notional = rows[:, R_QUANTITY], rows[:, R_NOTIONAL]
     pool = stage == STAGES.index("pool_liquidation")
     venue_of = np.where(pool, portfolio_venue, venue_of)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -260,7 +274,7 @@ def liquidation_table(state: State) -> pl.DataFrame:
     assets = [state.names.assets[state.markets.asset[m]] if m >= 0 else "USD" for m in market]
     weight = np.array([state.people if kind in ("trader", "tranche") else 1.0 for kind in kinds])
     columns: dict[str, Any] = {
-        "t_s": rows.t_s[:used][order],
+        "t_s": rows[:, R_T_S],
         "account": numbers,
         "account_kind": kinds,
         "account_name": names,
@@ -268,18 +282,18 @@ def liquidation_table(state: State) -> pl.DataFrame:
         "stage": [STAGES[s] for s in stage],
         "market_id": market,
         "asset": assets,
-        "side": rows.side[:used][order],
+        "side": rows[:, R_SIDE],
         "quantity": quantity,
         "price_usd": price,
         "notional_usd": notional,
         "weight": weight,
-        "equity_usd": rows.equity[:used][order],
-        "profit_frac": rows.profit[:used][order],
-        "generation": rows.generation[:used][order],
-        "counted": rows.counted[:used][order].astype(bool),
+        "equity_usd": rows[:, R_EQUITY],
+        "profit_frac": rows[:, R_PROFIT],
+        "generation": rows[:, R_GENERATION],
+        "counted": rows[:, R_COUNTED].astype(bool),
     }
     for c, name in enumerate(SHARE_COLUMNS):
-        columns[name] = rows.shares[:used, c][order]
+        columns[name] = rows[:, R_SHARES + c]
     return table("liquidations", columns)
 
 

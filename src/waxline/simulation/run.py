@@ -17,7 +17,7 @@ from waxline import __version__
 from waxline.accounts.tables import Cell
 from waxline.errors import WaxlineError
 from waxline.results.run_result import RunResult
-from waxline.results.schema import FORMAT, table
+from waxline.results.schema import FORMAT, N_CAUSES, table
 from waxline.scenario.schema import Scenario
 from waxline.simulation.build import build_state
 from waxline.simulation.build_markets import LINKS
@@ -55,6 +55,7 @@ def open_state(scenario: Scenario) -> State:
         funding={v: scenario.venue(name).funding for v, name in enumerate(state.names.venues) if scenario.venue(name).funding is not None},
         t0_day_s=(scenario.clock.t0_utc - midnight).total_seconds(),
         redemption=np.full(count, np.nan),
+        shares=np.zeros(N_CAUSES),
     )
     return state
 

@@ -21,11 +21,11 @@ from waxline.accounts.kernels import reached
 from waxline.accounts.tables import CASH, Cell
 from waxline.agents.quoting import quote_books
 from waxline.agents.tables import Flow
-from waxline.agents.trading import decide_flows, redeem_claims, trade_arbitrage
+from waxline.agents.trading import buy_claims, decide_flows, trade_arbitrage
 from waxline.liquidation.kernels import collect_watched, release_orders, trigger_traders
 from waxline.liquidation.settling import settle_orders
+from waxline.liquidation.tables import R_MARKET, R_STAGE, Stage
 from waxline.market.prices import update_oracle, update_prices
-from waxline.results.schema import N_CAUSES
 from waxline.simulation.build import value_all
 from waxline.simulation.build_accounts import TRANCHE_S
 from waxline.simulation.build_markets import LINKS
@@ -35,7 +35,6 @@ from waxline.simulation.upkeep import close_by_agreement, open_tranche, set_make
 from waxline.simulation.waterfall import (
     call_margin,
     deleverage,
-    fund_values,
     liquidate_pool,
     trigger_portfolios,
     update_makers,
@@ -117,12 +116,14 @@ def decide(state: State) -> None:
         state.markets, state.books, state.flows, state.cells, state.flow_rules, clock.fair[clock.step - 1], clock.history, clock.place, pending.naked, pending.outside,
         pending.informed_capital, pending.fresh, state.scenario.seed, clock.step, clock.dt,
     )  # fmt: skip
-    trade_arbitrage(state.markets, state.books, state.flows, state.cells, state.pairs, state.arbitrage_rules, clock.pair_open, True, state.venues.speed, clock.dt)
+    trade_arbitrage(state.markets, state.books, state.flows, state.cells, state.pairs, state.arbitrage_rules, clock.pair_open, state.venues.speed, clock.dt)
     state.opening["redemption"] = redemption_values(state)
     if state.scenario.arbitrage.enabled and state.opening["claim_markets"].size:
-        redeem_claims(
-            state.markets, state.books, state.flows, state.cells, state.opening["redemption"], 1, state.arbitrage_rules.claim_cost, 0.0, state.venues.speed, clock.dt, pending.claim_cash
-        )
+        books, rules = state.books, state.arbitrage_rules
+        buy_claims(
+            state.opening["claim_markets"], books.mid, books.depth_ask_usd, state.markets.depth_usd, state.markets.venue, state.flows.quantity, state.flows.limit,
+            state.cells.cash[Cell.ARBITRAGE], state.opening["redemption"], rules.rate, rules.claim_cost, rules.depth_limit, state.venues.speed, clock.dt,
+        )  # fmt: skip
 
 
 def post_quotes(state: State) -> None:
@@ -132,33 +133,36 @@ def post_quotes(state: State) -> None:
     state.causes.step[:] = 0.0
     quote_books(
         state.markets, state.books, state.causes, state.makers, state.quote_rules, *scratch, state.clock.fair[state.clock.step - 1], state.opening["redemption"],
-        state.clock.link_rate, state.venues.speed, state.clock.t_s, state.clock.dt, state.opening["links"], state.scratch.place_bid,
+        state.clock.link_rate, state.venues.speed, state.clock.t_s, state.clock.dt, state.opening["links"], state.scratch.place[0],
     )  # fmt: skip
 
 
 def clear(state: State) -> None:
     """4: quotes, market flow and forced orders clear; forced orders are followed up."""
-    rules, clock = state.scenario.liquidation, state.clock
+    rules, clock, orders, markets, causes, rows = state.scenario.liquidation, state.clock, state.orders, state.markets, state.causes, state.rows
     release_orders(
-        state.orders, state.markets, state.books.mid, state.books.depth_bid_usd, state.books.depth_ask_usd, rules.perps.tau_s, rules.perps.least_rate_frac,
-        rules.collateral.tau_s, rules.collateral.least_rate_frac, rules.claim_tau_s, clock.t_s, rules.claim_delay_s, clock.dt,
+        orders.table, orders.link, orders.head, markets.perp, markets.claim_asset, markets.depth_usd, state.books.mid, rules.perps.tau_s, rules.perps.least_rate_frac,
+        rules.collateral.tau_s, rules.collateral.least_rate_frac, rules.claim_tau_s, rules.claim_delay_s, clock.t_s, clock.dt,
     )  # fmt: skip
-    state.causes.sold_usd[:] = 0.0
-    state.causes.bought_usd[:] = 0.0
+    causes.sold_usd[:] = 0.0
+    causes.bought_usd[:] = 0.0
     clear_markets(
-        state.markets, state.books, state.causes, state.flows, state.orders, state.cells, state.traders, state.portfolios, state.venues.fees, state.slot_account,
-        state.scratch, rules.perps.walk_frac, rules.collateral.walk_frac, rules.tiny_without_limit, clock.dt,
+        markets, state.books, causes, state.flows, orders, state.cells, state.traders, state.portfolios, state.venues.fees, state.slot_account, state.scratch,
+        rules.perps.walk_frac, rules.collateral.walk_frac, rules.tiny_without_limit, clock.dt,
     )  # fmt: skip
-    finish_causes(state.books, state.causes, clock.dt)
-    before = int(state.rows.used[0])
+    finish_causes(
+        state.books.mid, causes.step, causes.total, causes.recent, causes.temporary, causes.forced_usd, causes.forced_generation_usd, causes.peak, causes.at_peak,
+        causes.trough, causes.at_trough, clock.dt,
+    )  # fmt: skip
+    before, cells, venues = int(rows.used[0]), state.cells, state.venues
     settle_orders(
-        state.orders, state.rows, state.markets, state.prices.mark, state.traders, state.cells, state.portfolios, state.venues, rules.takeover_rate,
-        rules.clearance_fee_bps * 1e-4, int(clock.t_s), clock.dt, clock.step % round(max(10.0 / clock.dt, 1.0)) == 0,
+        orders.table, orders.link, orders.head, rows.table, rows.used, markets.perp, markets.venue, state.prices.mark, state.traders, cells.quantity[Cell.FUND],
+        cells.cost[Cell.FUND], cells.cash[Cell.FUND], state.portfolios.liquidated_usd, venues.fund_cash, venues.bad_debt_usd, venues.has_vault, venues.trigger_frac,
+        rules.takeover_rate, rules.clearance_fee_bps * 1e-4, int(clock.t_s), clock.dt, clock.step % round(max(10.0 / clock.dt, 1.0)) == 0,
     )  # fmt: skip
-    after = int(state.rows.used[0])
-    fresh = np.arange(before, after)
-    taken = fresh[state.rows.stage[before:after] == 4]
-    state.pending.deleveraged_last_s[state.rows.market[taken]] = clock.t_s
+    fresh = rows.table[before : int(rows.used[0])]
+    taken = fresh[fresh[:, R_STAGE] == Stage.TAKEOVER, R_MARKET].astype(np.int64)
+    state.pending.deleveraged_last_s[taken] = clock.t_s
 
 
 def settle_dues(state: State) -> None:
@@ -266,27 +270,24 @@ def fire_watch_ladders(state: State) -> None:
     """7: traders whose level the mark has reached are checked exactly and, at their line, closed; stop-losses fire."""
     if not state.scenario.feedback:
         return
-    shares = np.zeros(N_CAUSES)
-    causes, mark, t_s = state.causes, state.prices.mark, int(state.clock.t_s)
-    watched = state.pending.watched_head
-    for stopping, ladders in ((True, (state.stops,)), (False, (state.longs, state.shorts))):
+    causes, mark, traders, orders, found = state.causes, state.prices.mark, state.traders, state.orders, state.found
+    watched, perps = state.pending.watched_head, state.opening["perps"]
+    for stopping, ladders in ((True, ((state.stops, True),)), (False, ((state.longs, True), (state.shorts, False)))):
         if not stopping and not state.scenario.liquidation.perps.enabled:
             continue
         count = 0
-        for ladder in ladders:
-            falling = ladder is not state.shorts
-            for m in state.opening["perps"]:
-                count = reached(ladder, m, mark[m], falling, state.found, count)
+        for watch, falling in ladders:
+            count = reached(watch.account, watch.level, watch.start, watch.place, perps, mark, falling, found, count)
         if not stopping:
             extra = state.opening["watched"]
-            more = collect_watched(state.traders, watched, extra)
-            state.found[count : count + more] = extra[:more]
+            more = collect_watched(traders.status, traders.quantity, traders.next_watched, watched, extra)
+            found[count : count + more] = extra[:more]
             count += more
         if count:
-            chosen = np.sort(state.found[:count])
             trigger_traders(
-                state.traders, chosen, count, mark, causes.total, causes.at_peak, causes.at_trough, causes.forced_usd, causes.forced_generation_usd, state.orders, t_s,
-                stopping, shares, watched, 0.0,
+                np.sort(found[:count]), count, stopping, traders.market, traders.quantity, traders.cost, traders.cash, traders.rate, traders.deduction, traders.status,
+                traders.order, traders.first_trigger_s, traders.next_watched, watched, mark, causes.total, causes.at_peak, causes.at_trough, causes.forced_usd,
+                causes.forced_generation_usd, orders.table, orders.link, orders.head, orders.used, state.opening["shares"], int(state.clock.t_s),
             )  # fmt: skip
 
 
@@ -300,5 +301,3 @@ def run_waterfall(state: State) -> None:
         liquidate_pool(state)
     update_makers(state)
 
-
-__all__ = ["fund_values", "take_step"]

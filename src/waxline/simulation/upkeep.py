@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from waxline.accounts.kernels import trade_cell, trade_portfolio
+from waxline.accounts.kernels import trade_portfolio, trade_single
 from waxline.jit import njit
 
 CROWD, HOLDERS, OUTSIDE, NEW_SHORTS, VALUE_BUYER = 0, 6, 11, 12, 3
@@ -40,6 +40,7 @@ def set_maker_limits(markets, cells, portfolios, slot_account, budget_share, inv
 def shed_inventory(markets, books, cells, portfolios, slot_account, tau_s, dt):
     """Let makers pass part of their inventory to holders outside at the mid, off the book: part 1 - exp(-dt / tau) of it per step."""
     share = 1.0 - math.exp(-dt / tau_s)
+    position, cost, balance = portfolios.position, portfolios.cost, portfolios.balance
     for m in range(markets.venue.size):
         price = math.exp(books.mid[m])
         asset = markets.asset[m]
@@ -48,11 +49,11 @@ def shed_inventory(markets, books, cells, portfolios, slot_account, tau_s, dt):
             p = slot_account[s, m]
             if portfolios.status[p] >= LIQUIDATING:
                 continue
-            held = portfolios.position[p, m] if perp else portfolios.balance[p, asset] - portfolios.balance_start[p, asset]
+            held = position[p, m] if perp else balance[p, asset] - portfolios.balance_start[p, asset]
             if held != 0.0:
                 moved = held * share
-                trade_portfolio(portfolios, p, m, asset, perp, -moved, -moved * price)
-                trade_cell(cells, OUTSIDE, m, perp, moved, moved * price)
+                trade_portfolio(position, cost, balance, p, m, asset, perp, -moved, -moved * price)
+                trade_single(cells.quantity[OUTSIDE], cells.cost[OUTSIDE], cells.cash[OUTSIDE], m, perp, moved, moved * price)
 
 
 @njit
@@ -69,8 +70,8 @@ def close_by_agreement(markets, books, cells, rate, dt):
         size = min(max(cells.quantity[HOLDERS, m], 0.0), max(-cells.quantity[OUTSIDE, m], 0.0)) * share
         if size > 0.0:
             notional = size * math.exp(books.mid[m])
-            trade_cell(cells, HOLDERS, m, True, -size, -notional)
-            trade_cell(cells, OUTSIDE, m, True, size, notional)
+            trade_single(cells.quantity[HOLDERS], cells.cost[HOLDERS], cells.cash[HOLDERS], m, True, -size, -notional)
+            trade_single(cells.quantity[OUTSIDE], cells.cost[OUTSIDE], cells.cash[OUTSIDE], m, True, size, notional)
 
 
 @njit
@@ -118,8 +119,17 @@ def ledger_sums(markets, cells, traders, portfolios, venues, outside, assets):
     net position of a perp relative to its open interest.
     """
     cash = 0.0
-    for i in range(traders.cash.size):
-        cash += traders.cash[i] - traders.cost[i]
+    own, paid = traders.cash, traders.cost
+    first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+    whole = own.size - own.size % 4
+    for i in range(0, whole, 4):
+        first += own[i] - paid[i]
+        second += own[i + 1] - paid[i + 1]
+        third += own[i + 2] - paid[i + 2]
+        fourth += own[i + 3] - paid[i + 3]
+    for i in range(whole, own.size):
+        first += own[i] - paid[i]
+    cash += (first + second) + (third + fourth)
     for v in range(venues.fees.size):
         cash += venues.fees[v] + venues.fund_cash[v]
     for a in range(assets.size):

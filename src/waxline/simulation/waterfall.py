@@ -7,11 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from waxline.accounts.kernels import trade_cell, trade_portfolio
+from waxline.accounts.kernels import trade_portfolio, trade_single
 from waxline.accounts.tables import CASH, Cell, Status
-from waxline.liquidation.kernels import add_order, deleverage_market, generation_of
-from waxline.liquidation.settling import flush_order, take_portfolio_position, write_row
+from waxline.liquidation.kernels import CELL_BASE, add_order, close_winners, generation_of, rank_winners
+from waxline.liquidation.settling import flush_order, write_row
 from waxline.liquidation.tables import Stage
+from waxline.market.tables import O_ACCOUNT, O_CAUSE, O_GENERATION, O_LEFT, O_MARKET, O_SHARES
 from waxline.results.schema import N_CAUSES, Cause
 from waxline.simulation.build_accounts import BORROWER, MAKER
 from waxline.simulation.state import State
@@ -73,17 +74,17 @@ def liquidate_portfolio(state: State, p: int) -> None:
         portfolios.first_trigger_s[p] = state.clock.t_s
     portfolios.perp_part[p] = perp_part
     v = int(portfolios.venue[p])
-    write_row(state.rows, t_s, -1 - p, Stage.CANCEL, -1, -1, 0.0, 0.0, equity, math.nan, generation, 0, shares)
+    write_row(*state.rows, t_s, -1 - p, Stage.CANCEL, -1, -1, 0.0, 0.0, equity, math.nan, generation, 0, shares)
     if scenario.liquidation.perps.enabled:
         for m in np.flatnonzero(portfolios.position[p]):
             quantity = float(portfolios.position[p, m])
             side = -1 if quantity > 0.0 else 1
-            add_order(orders, -1 - p, int(m), side, abs(quantity), -math.inf if side < 0 else math.inf, int(Cause.PERP_LIQUIDATION), generation, t_s, equity, shares)
+            add_order(*orders, -1 - p, int(m), side, abs(quantity), -math.inf if side < 0 else math.inf, int(Cause.PERP_LIQUIDATION), generation, t_s, equity, shares)
     if scenario.liquidation.collateral.enabled and portfolios.balance[p, CASH] < 0.0:
         for a in np.flatnonzero(portfolios.balance[p, 1:] > 0.0) + 1:
             m = int(prices.spot_market[v, a])
             if m >= 0:
-                add_order(orders, -1 - p, m, -1, float(portfolios.balance[p, a]), -math.inf, int(Cause.COLLATERAL_LIQUIDATION), generation, t_s, equity, shares)
+                add_order(*orders, -1 - p, m, -1, float(portfolios.balance[p, a]), -math.inf, int(Cause.COLLATERAL_LIQUIDATION), generation, t_s, equity, shares)
 
 
 def call_margin(state: State) -> None:
@@ -95,7 +96,7 @@ def call_margin(state: State) -> None:
         portfolios.status[p] = Status.CALLED
         portfolios.next_topup_s[p] = t_s + rules.delay_s
         pending.calls[portfolios.venue[p]] += 1.0
-        write_row(state.rows, int(t_s), -1 - int(p), Stage.MARGIN_CALL, -1, -1, 0.0, 0.0, float(portfolios.equity[p]), math.nan, 0.0, 0, np.zeros(N_CAUSES))
+        write_row(*state.rows, int(t_s), -1 - int(p), Stage.MARGIN_CALL, -1, -1, 0.0, 0.0, float(portfolios.equity[p]), math.nan, 0.0, 0, np.zeros(N_CAUSES))
     if not rules.enabled:
         return
     for p in np.flatnonzero((portfolios.status == Status.CALLED) & (portfolios.next_topup_s <= t_s)):
@@ -119,9 +120,9 @@ def work_liquidations(state: State) -> None:
     busy = np.flatnonzero(portfolios.status == Status.LIQUIDATING)
     if busy.size == 0:
         return
-    used = int(orders.used[0])
-    waiting = np.flatnonzero((orders.left[:used] > 0.0) & (orders.account[:used] < 0))
-    owners = -1 - orders.account[waiting]
+    table = orders.table[: int(orders.used[0])]
+    waiting = np.flatnonzero((table[:, O_LEFT] > 0.0) & (table[:, O_ACCOUNT] < 0))
+    owners = -1 - table[waiting, O_ACCOUNT].astype(np.int64)
     for p in busy:
         mine = waiting[owners == p]
         open_perps = bool(np.any(portfolios.position[p] != 0.0)) and scenario.liquidation.perps.enabled
@@ -131,7 +132,7 @@ def work_liquidations(state: State) -> None:
             portfolios.status[p] = Status.CLOSED
             continue
         if repaid:
-            cancel_orders(state, mine[orders.cause[mine] == Cause.COLLATERAL_LIQUIDATION])
+            cancel_orders(state, mine[table[mine, O_CAUSE] == Cause.COLLATERAL_LIQUIDATION])
         waited = state.clock.t_s - portfolios.since_s[p]
         if waited >= scenario.liquidation.takeover_after_s or mine.size == 0:
             claims = claim_orders(state, mine)
@@ -143,21 +144,21 @@ def work_liquidations(state: State) -> None:
 
 def cancel_orders(state: State, numbers: NDArray[np.int64]) -> None:
     """Write what the orders filled so far into the record and cancel the rest."""
+    table = state.orders.table
     for n in numbers:
-        perp = state.markets.perp[state.orders.market[n]]
-        stage = Stage.CLOSE_IN_BOOK if perp else Stage.COLLATERAL_SALE
-        flush_order(state.orders, state.rows, int(n), stage, int(state.clock.t_s), state.traders, state.portfolios)
-    state.orders.left[numbers] = 0.0
+        stage = Stage.CLOSE_IN_BOOK if state.markets.perp[int(table[n, O_MARKET])] else Stage.COLLATERAL_SALE
+        flush_order(table, int(n), *state.rows, stage, int(state.clock.t_s), state.traders.liquidated_usd, state.portfolios.liquidated_usd)
+    table[numbers, O_LEFT] = 0.0
 
 
 def claim_orders(state: State, mine: NDArray[np.int64]) -> list[int]:
     """Return the waiting orders that sell claims: they are sold slowly and are taken over later."""
-    return [int(n) for n in mine if state.markets.claim_asset[state.orders.market[n]] >= 0]
+    return [int(n) for n in mine if state.markets.claim_asset[int(state.orders.table[n, O_MARKET])] >= 0]
 
 
 def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) -> None:
     """Pass what is left of a liquidated account to the venue's fund: perps at the mark, coins at a discount until the debt is repaid."""
-    portfolios, prices, cells, rows, markets = state.portfolios, state.prices, state.cells, state.rows, state.markets
+    portfolios, prices, rows, markets = state.portfolios, state.prices, state.rows, state.markets
     v = int(portfolios.venue[p])
     t_s = int(state.clock.t_s)
     cancel_orders(state, mine)
@@ -166,8 +167,9 @@ def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) 
     equity = float(portfolios.equity[p])
     for m in np.flatnonzero(portfolios.position[p]):
         quantity = float(portfolios.position[p, m])
-        notional = take_portfolio_position(portfolios, cells, p, int(m), 0, True, float(prices.mark[m]))
-        write_row(rows, t_s, -1 - p, Stage.TAKEOVER, int(m), -1 if quantity > 0 else 1, abs(quantity), notional, equity, math.nan, generation, 1, shares)
+        notional = abs(quantity) * float(prices.mark[m])
+        pass_to_fund(state, p, int(m), 0, -quantity, float(prices.mark[m]))
+        write_row(*rows, t_s, -1 - p, Stage.TAKEOVER, int(m), -1 if quantity > 0 else 1, abs(quantity), notional, equity, math.nan, generation, 1, shares)
         portfolios.liquidated_usd[p] += notional
         state.pending.deleveraged_last_s[m] = t_s
     keep = 1.0 - state.scenario.liquidation.takeover_discount_frac
@@ -178,9 +180,8 @@ def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) 
             continue
         price = keep * float(prices.asset_price[v, a])
         quantity = min(float(portfolios.balance[p, a]), need / price)
-        trade_portfolio(portfolios, p, m, a, False, -quantity, -quantity * price)
-        trade_cell(cells, Cell.FUND, m, False, quantity, quantity * price)
-        write_row(rows, t_s, -1 - p, Stage.TAKEOVER, m, -1, quantity, quantity * price, equity, math.nan, generation, 1, shares)
+        pass_to_fund(state, p, m, int(a), -quantity, price)
+        write_row(*rows, t_s, -1 - p, Stage.TAKEOVER, m, -1, quantity, quantity * price, equity, math.nan, generation, 1, shares)
         portfolios.liquidated_usd[p] += quantity * price
     if keep_claims and portfolios.balance[p, CASH] < 0.0:
         return
@@ -192,8 +193,15 @@ def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) 
         portfolios.balance[p, CASH] += paid
         state.venues.bad_debt_usd[v] += short - paid
         if short - paid > 0.0:
-            write_row(rows, t_s, -1 - p, Stage.BAD_DEBT, -1, -1, 0.0, short - paid, equity, math.nan, generation, 0, shares)
+            write_row(*rows, t_s, -1 - p, Stage.BAD_DEBT, -1, -1, 0.0, short - paid, equity, math.nan, generation, 0, shares)
     portfolios.status[p] = Status.TAKEN_OVER
+
+
+def pass_to_fund(state: State, p: int, m: int, a: int, traded: float, price: float) -> None:
+    """Move `traded` coins (signed, from the account's side) of portfolio `p` in market `m` to the fund's cell at `price`."""
+    portfolios, cells, perp = state.portfolios, state.cells, bool(state.markets.perp[m])
+    trade_portfolio(portfolios.position, portfolios.cost, portfolios.balance, p, m, a, perp, traded, traded * price)
+    trade_single(cells.quantity[Cell.FUND], cells.cost[Cell.FUND], cells.cash[Cell.FUND], m, perp, -traded, -traded * price)
 
 
 def fund_values(state: State) -> tuple[Floats, Floats]:
@@ -230,17 +238,26 @@ def deleverage_one(state: State, v: int, m: int, usd: float, equity: float) -> N
     first, last = (int(x) for x in state.trader_range[m])
     capacity = last - first + cells.quantity.shape[0] + portfolios.venue.size
     candidate, score = np.empty(capacity, np.int64), np.empty(capacity)
-    closed, profit = np.empty_like(score), np.empty_like(score)
-    allowed = (portfolios.venue == v).astype(np.int64)
-    done = deleverage_market(m, usd / mark, side, mark, first, last, traders, cells, int(Cell.FUND), portfolios, allowed, candidate, score, closed, profit)
+    closed, profit = np.empty(capacity), np.empty(capacity)
+    allowed = ((portfolios.venue == v) & (portfolios.status < Status.LIQUIDATING)).astype(np.int64)
+    fund = int(Cell.FUND)
+    count = rank_winners(
+        m, side, mark, first, last, traders.quantity, traders.cost, traders.cash, traders.status, cells.quantity, cells.cost, fund, portfolios.position,
+        portfolios.cost, portfolios.equity, allowed, candidate, score,
+    )  # fmt: skip
+    candidate = candidate[np.argsort(-score[:count], kind="stable")]
+    done = close_winners(
+        m, usd / mark, side, mark, candidate, traders.quantity, traders.cost, traders.cash, cells.quantity, cells.cost, cells.cash, fund, portfolios.position,
+        portfolios.cost, portfolios.balance, closed, profit,
+    )  # fmt: skip
     naked = 0.0
     zero = np.zeros(N_CAUSES)
     for r in range(done):
         notional = float(closed[r]) * mark
-        write_row(state.rows, int(state.clock.t_s), int(candidate[r]), Stage.DELEVERAGING, m, side, float(closed[r]), notional, equity, float(profit[r]), 0.0, 0, zero)
+        write_row(*state.rows, int(state.clock.t_s), int(candidate[r]), Stage.DELEVERAGING, m, side, float(closed[r]), notional, equity, float(profit[r]), 0.0, 0, zero)
         state.venues.deleveraged_usd[v] += notional
         if side > 0:
-            naked += float(closed[r]) * (1.0 if candidate[r] == 10**9 + Cell.CARRY else rules.hedged_frac)
+            naked += float(closed[r]) * (1.0 if candidate[r] == CELL_BASE + Cell.CARRY else rules.hedged_frac)
     if naked > 0.0:
         leave_naked(state, m, naked * rules.sold_frac)
 
@@ -308,7 +325,7 @@ def liquidate_borrower(state: State, p: int) -> None:
         portfolios.first_trigger_s[p] = state.clock.t_s
     shares, generation, part = consumed_shares(state, p)
     portfolios.perp_part[p] = part
-    write_row(state.rows, int(state.clock.t_s), -1 - p, Stage.POOL_LIQUIDATION, m, -1, coins, seized, float(portfolios.equity[p]), math.nan, generation, 0, shares)
+    write_row(*state.rows, int(state.clock.t_s), -1 - p, Stage.POOL_LIQUIDATION, m, -1, coins, seized, float(portfolios.equity[p]), math.nan, generation, 0, shares)
     if float(portfolios.balance[p, a]) * price < 1.0 and -float(portfolios.balance[p, CASH]) > 1.0:
         state.pending.pool[2] += -float(portfolios.balance[p, CASH])
         portfolios.status[p] = Status.CLOSED
