@@ -60,6 +60,7 @@ SCENARIO_FILE_BYTES = Limit(
     "bytes",
     "Move long tables into CSV or Parquet files and refer to them.",
 )
+EXAMPLES = Limit("worked examples of a file", 100_000, "examples", "Split the file.")
 FACTS_FILE_BYTES = Limit("the size of a facts file", 10_000_000, "bytes", "Split the facts into several files.")
 REPORT_BYTES = Limit("the size of a report", 3_000_000, "bytes", "Show fewer markets in the report.")
 LIQUIDATION_ROWS = Limit(
@@ -79,6 +80,7 @@ ALL: tuple[Limit, ...] = (
     SEEDS,
     OVERRIDES,
     SCENARIO_FILE_BYTES,
+    EXAMPLES,
     FACTS_FILE_BYTES,
     REPORT_BYTES,
     LIQUIDATION_ROWS,

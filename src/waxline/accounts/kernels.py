@@ -60,13 +60,14 @@ def liquidation_price(quantity, cost, cash, rate, deduction):
 
 
 @njit
-def value_portfolios(venue, balance, position, cost, ratio, debt_rate, mark, asset_price, perp_start, perp_end, tier_cap, tier_rate, tier_deduction, equity_out, maintenance_out, collateral_out):
+def value_portfolios(venue, balance, position, cost, ratio, debt_rate, mark, asset_price, perp_start, perp_end, tier_cap, tier_rate, tier_deduction, flat_rate, equity_out, maintenance_out, collateral_out):
     """Value every portfolio at the venue's prices; writes equity_out, maintenance_out, collateral_out [P] in USD.
 
     E = cash + sum_a ratio_a balance_a price_a (negative balances in full) + sum_m (q_m mark_m - cost_m)
     M = sum_m (N_m rate - deduction) by tier + debt rate times borrowed value.
     venue [P]; balance [P, A] (column 0 USD); position, cost [P, M]; ratio [V, A]; debt_rate [V]; `mark` [M] USD, `asset_price` [V, A] USD
-    (collateral price); markets of venue v are perp_start[v]..perp_end[v]; tiers [M, N]: caps in USD. Twin: `waxline.reference`.
+    (collateral price); markets of venue v are perp_start[v]..perp_end[v]; tiers [M, N]: caps in USD; flat_rate [P] > 0 replaces
+    the tiers (makers' agreements). Twin: `waxline.reference`.
     """
     assets = balance.shape[1]
     tiers = tier_cap.shape[1]
@@ -90,6 +91,9 @@ def value_portfolios(venue, balance, position, cost, ratio, debt_rate, mark, ass
             if quantity != 0.0:
                 notional = abs(quantity) * mark[m]
                 equity += quantity * mark[m] - cost[p, m]
+                if flat_rate[p] > 0.0:
+                    maintenance += notional * flat_rate[p]
+                    continue
                 n = 0
                 while n < tiers - 1 and notional > tier_cap[m, n]:
                     n += 1

@@ -9,6 +9,9 @@ BitMEX), bankruptcy value (Phemex), coins (inverse).
 from __future__ import annotations
 
 import math
+from typing import Any, cast
+
+from waxline.accounts import kernels
 
 
 def linear_pnl(side: float, quantity: float, entry: float, price: float) -> float:
@@ -19,6 +22,15 @@ def linear_pnl(side: float, quantity: float, entry: float, price: float) -> floa
 def inverse_pnl(side: float, contracts_usd: float, entry: float, price: float) -> float:
     """Return the profit in coins of a coin-margined position worth `contracts_usd`: s Q (1/EP - 1/P)."""
     return side * contracts_usd * (1.0 / entry - 1.0 / price)
+
+
+def linear_liquidation_price(signed: float, cost: float, cash: float, rate: float, deduction: float) -> float:
+    """Return the mark at which equity equals maintenance on the mark value: the simulation's own kernel.
+
+    signed = s q (coins), cost = s q EP, cash what backs it (USD), rate and deduction of the tier. Source: Binance FAQ
+    b3c689c1f50a44cabb3a84e663b81d93; the same with half the initial rate at Hyperliquid, with the oracle price at dYdX v4.
+    """
+    return float(cast(Any, kernels.liquidation_price)(signed, cost, cash, rate, deduction))
 
 
 def liquidation_price_of_sums(signed: float, cost: float, cash: float, rated: float, deduction: float) -> float:

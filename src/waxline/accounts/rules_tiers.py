@@ -5,6 +5,7 @@ Plain functions of numbers: they work on floats, on exact fractions, and compile
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 NO_END = float("inf")
@@ -117,14 +118,14 @@ def size_discounted_asset_weight(weight: float, factor: float, size: float) -> f
     """Return the weight of a large deposit: min(w, 1.1 / (1 + factor sqrt(size))), size in tokens. Source: Drift v2 math/margin.rs."""
     if factor == 0.0:
         return weight
-    return min(weight, 1.1 / (1.0 + factor * size**0.5))
+    return min(weight, 1.1 / (1.0 + factor * math.sqrt(size)))
 
 
 def size_premium_liability_weight(weight: float, factor: float, size: float) -> float:
     """Return the weight of a large debt or position: max(w, 0.8 w + factor sqrt(size)). Source: Drift v2 math/margin.rs."""
     if factor == 0.0:
         return weight
-    return max(weight, 0.8 * weight + factor * size**0.5)
+    return max(weight, 0.8 * weight + factor * math.sqrt(size))
 
 
 def deposit_scaled_weight(weight: float, deposits_usd: float, start_usd: float) -> float:

@@ -109,6 +109,7 @@ class Portfolios(NamedTuple):
     liquidated_usd: Floats
     negative_usd: Floats
     perp_part: Floats
+    flat_rate: Floats
 
 
 class VenueTable(NamedTuple):

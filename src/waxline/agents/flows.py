@@ -23,8 +23,8 @@ class InformedParameters(Section):
         0.02, unit="fraction of calm depth per s and 1 % of gap", low=0.0, high=1.0, meaning="speed of trading toward fair value", source=f"{ASSUMED}; half of it halves the alt fall"
     )
     gap_limit_frac: float = quantity(0.04, unit="fraction", low=0.001, high=1.0, meaning="gap beyond which they trade no faster", source=ASSUMED)
-    buying_gap_limit_frac: float = quantity(0.01, unit="fraction", low=0.0, high=1.0, meaning="the same when they buy", source=ASSUMED)
-    capital_depths: float = quantity(6.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="cash and coins of informed traders per market", source=ASSUMED)
+    buying_gap_limit_frac: float = quantity(0.002, unit="fraction", low=0.0, high=1.0, meaning="the same when they buy", source=ASSUMED)
+    capital_depths: float = quantity(25.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="cash and coins of informed traders per market", source=ASSUMED)
 
 
 class ValueParameters(Section):

@@ -67,6 +67,9 @@ class MakerParameters(Section):
     stock_own_frac: float = quantity(
         0.5, unit="fraction", low=0.0, high=1.0, meaning="part of that stock paid from own capital; the rest from the account's cash or loan", source=ASSUMED
     )
+    perp_capital_depths: float = quantity(
+        1.0, unit="multiple of the maker's full quotes", low=0.0, high=100.0, meaning="cash of an account on a venue where it has pledged nothing, per perp", source=ASSUMED
+    )
     own_book_rate: float = quantity(
         0.30, unit="1/s", low=0.001, high=5.0, meaning="speed at which a maker's estimate follows traded prices of its own book", source=f"{ASSUMED}; range 0.15-0.6"
     )
@@ -77,14 +80,14 @@ class MakerParameters(Section):
         0.03, unit="fraction of depth per s", low=1e-4, high=10.0, meaning="traded part of calm depth per second at which a maker learns at full speed", source=ASSUMED
     )
     learning_spread_frac: float = quantity(
-        0.015, unit="fraction", low=1e-4, high=1.0, meaning="spread above which a maker learns less from its own book", source=ASSUMED
+        0.05, unit="fraction", low=1e-4, high=1.0, meaning="spread above which a maker learns less from its own book", source=ASSUMED
     )
     sister_tau_s: float = quantity(40.0, unit="s", low=1.0, high=86400.0, meaning="time constant of the link between spot and perp of a venue", source=ASSUMED)
     venue_tau_s: float = quantity(15.0, unit="s", low=1.0, high=86400.0, meaning="time constant of the link between spot books of two venues", source=ASSUMED)
     venue_halted_tau_s: float = quantity(
-        900.0, unit="s", low=1.0, high=86400.0, meaning="the same while transfers of one of the two are halted", source=f"{ASSUMED}; range 300-3000"
+        500.0, unit="s", low=1.0, high=86400.0, meaning="the same while transfers of one of the two are halted", source=f"{ASSUMED}; range 300-3000"
     )
-    perp_venue_tau_s: float = quantity(60.0, unit="s", low=1.0, high=86400.0, meaning="time constant between perps of two venues (margin only, no transfer)", source=ASSUMED)
+    perp_venue_tau_s: float = quantity(240.0, unit="s", low=1.0, high=86400.0, meaning="time constant between perps of two venues (margin only, no transfer)", source=ASSUMED)
     perp_outside_tau_s: float = quantity(
         600.0, unit="s", low=1.0, high=86400.0, meaning="time constant between a perp and the spot book of another venue", source=ASSUMED
     )
@@ -128,6 +131,6 @@ class CrowdParameters(Section):
     """Set the resting orders of everyone who is not a maker."""
 
     reach_frac: float = quantity(0.22, unit="log price", low=0.01, high=2.0, meaning="distance at which the density of resting orders has fallen to 1/e", source=ASSUMED)
-    anchor_tau_s: float = quantity(900.0, unit="s", low=1.0, high=86400.0, meaning="time constant at which resting orders follow the mid", source=ASSUMED)
-    refill_rate: float = quantity(0.002, unit="1/s", low=0.0, high=1.0, meaning="speed at which eaten resting orders are placed again", source=ASSUMED)
-    cancel_rate: float = quantity(0.002, unit="1/s", low=0.0, high=1.0, meaning="speed at which surplus resting orders are cancelled", source=ASSUMED)
+    anchor_tau_s: float = quantity(3600.0, unit="s", low=1.0, high=86400.0, meaning="time constant at which resting orders follow the mid", source=ASSUMED)
+    refill_rate: float = quantity(0.0004, unit="1/s", low=0.0, high=1.0, meaning="speed at which eaten resting orders are placed again", source=ASSUMED)
+    cancel_rate: float = quantity(0.0004, unit="1/s", low=0.0, high=1.0, meaning="speed at which surplus resting orders are cancelled", source=ASSUMED)

@@ -2,7 +2,7 @@
 
 Per market and step: every maker moves its estimate of the fair log price,
 
-    dx = own rate * learning * (mid + mean skew - x) dt + sum over links (linked mid - mid)(1 - exp(-dt / tau)) + (V - mid)(1 - exp(-dt / tau_news))
+    dx = own rate * learning * (traded + mean skew - x) dt + sum over links (linked mid - mid)(1 - exp(-dt / tau)) + (V - mid)(1 - exp(-dt / tau_news))
 
 shifts its reservation price against inventory, r = x - share * inventory * volatility, quotes r +- half spread, and moves its posted
 sizes toward target * cap / (1 + excess volatility / scale). The crowd's resting orders follow the mid slowly.
@@ -103,7 +103,7 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
     """
     base, posted, estimate, skews, size_frac, pulled = books.base, books.posted, books.estimate, books.skew, books.size_frac, books.pulled_until_s
     mids, best_bid, best_ask, turnover = books.mid, books.best_bid, books.best_ask, books.turnover_usd_s
-    variance, variance_fast = books.variance, books.variance_fast
+    variance, variance_fast, traded_log = books.variance, books.variance_fast, books.traded_log
     offset, maker_usd, crowd_usd, link_market = markets.offset, markets.maker_usd, markets.crowd_usd, markets.link_market
     step, recent, temporary, pending = causes.step, causes.recent, causes.temporary, causes.pending
     shares, pull_ratio, cool_down, speeds, caps, alive = makers.share, makers.pull_ratio, makers.cool_down_s, makers.speed, makers.cap, makers.alive
@@ -156,7 +156,7 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
         for s in range(crowd):
             share = shares[s]
             gain = 1.0 - math.exp(-rules.own_rate * speeds[s] * learning * dt)
-            change = gain * (mid + skew_mean - estimate[s, m]) + link_total + news
+            change = gain * (traded_log[m] + skew_mean - estimate[s, m]) + link_total + news
             estimate[s, m] += change
             moved += share * change
             moved_weight += share
@@ -195,17 +195,15 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
         bid = int(math.floor((x - markets.half_spread[m]) / grid))
         base[m, crowd, BID] = bid
         base[m, crowd, ASK] = max(int(math.ceil((x + markets.half_spread[m]) / grid)), bid + 1)
-        last_rung = rungs - 1
-        for k in range(rungs - 1):
+        last_rung = rungs
+        for k in range(rungs):
             if (bid - offset[m, 1, k]) * grid < markets.bid_end[m]:
                 last_rung = k
                 break
         bid_scale = min(1.0, max(budget[crowd, m], 0.0) / (depth + 1.0))
         ask_scale = min(1.0, max(coins[crowd, m], 0.0) * price / (depth + 1.0))
-        far_bid = posted[m, crowd, BID, rungs - 1]
         post_side(posted[m, crowd, BID], crowd_usd[m], price, bid_scale, crowd_up, crowd_cut, last_rung)
-        post_side(posted[m, crowd, ASK], crowd_usd[m], price, ask_scale, crowd_up, crowd_cut, rungs - 1)
-        posted[m, crowd, BID, rungs - 1] = far_bid + crowd_up * (crowd_usd[m, rungs - 1] - far_bid)
+        post_side(posted[m, crowd, ASK], crowd_usd[m], price, ask_scale, crowd_up, crowd_cut, rungs)
         change = moved / moved_weight if moved_weight > 0.0 else 0.0
         variance[m] += slow_memory * (change * change / dt - variance[m])
         variance_fast[m] += fast_memory * (change * change / dt - variance_fast[m])

@@ -26,7 +26,7 @@ class LiquidationParameters(Section):
         0.10, unit="1/s", low=0.0, high=10.0, meaning="part of what a close-out could not fill at its bankruptcy price that the fund takes over, per second", source=ASSUMED
     )
     takeover_after_s: float = quantity(
-        240.0, unit="s", low=1.0, high=86400.0, meaning="time after which the venue takes what is left of a liquidated unified account off the book", source=f"{ASSUMED}; range 120-600"
+        480.0, unit="s", low=1.0, high=86400.0, meaning="time after which the venue takes what is left of a liquidated unified account off the book", source=f"{ASSUMED}; range 120-600"
     )
     takeover_discount_frac: float = quantity(0.10, unit="fraction", low=0.0, high=0.9, meaning="discount to the collateral price at that takeover", source=f"{ASSUMED}; range 0.05-0.3")
     clearance_fee_bps: float = quantity(50.0, unit="bps", low=0.0, high=1000.0, meaning="fee on liquidated perps that goes to the fund, from what is left of the account", source="Binance 2020: 30-75 bp")

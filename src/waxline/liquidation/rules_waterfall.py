@@ -69,11 +69,26 @@ def sold_to_level(assets: float, liabilities: float, stop_level: float) -> float
     return min((stop_level * liabilities - assets) / (stop_level - 1.0), assets)
 
 
-def sold_to_ltv(debt: float, collateral: float, target: float) -> float:
-    """Return the collateral to sell so that debt over collateral is back at `target`: (D - target C) / (1 - target), at most all of it."""
+def sold_to_equity_level(equity: float, maintenance: float, stop: float, ratio: float, debt_rate: float) -> float:
+    """Return the collateral to sell against a debt so that equity over maintenance is back at `stop`; inf where selling frees nothing.
+
+    Sold x counts in full instead of at `ratio`, and the debt it repays needs no maintenance: x = (stop M - E) / ((1 - ratio) + stop d).
+    """
+    missing = stop * maintenance - equity
+    if missing <= 0.0:
+        return 0.0
+    freed = (1.0 - ratio) + stop * debt_rate
+    return missing / freed if freed > 0.0 else math.inf
+
+
+def sold_to_ltv(debt: float, collateral: float, target: float, ratio: float) -> float:
+    """Return the collateral to sell so that debt over counted collateral is back at `target`: (D - target C) / (1 - target ratio).
+
+    Sold x repays x of the debt and takes ratio x from the counted collateral C; at most the debt. Source: Binance Loans, Bybit loans.
+    """
     if debt <= target * collateral:
         return 0.0
-    return min((debt - target * collateral) / (1.0 - target), collateral)
+    return min((debt - target * collateral) / (1.0 - target * ratio), debt)
 
 
 def backstop_takes_over(account_value: float, maintenance: float, share: float) -> bool:
@@ -143,7 +158,9 @@ def covering_quantity(shortage: float, price: float, quote_price: float, rate: f
     return shortage / freed if price > 0.0 and freed > 0.0 else math.inf
 
 
-def covering_debt(shortage: float, price: float, asset_weight: float, asset_multiplier: float, debt_weight: float, debt_multiplier: float, fund_fee: float) -> float:
+def covering_debt(
+    shortage: float, price: float, asset_weight: float, asset_multiplier: float, debt_weight: float, debt_multiplier: float, fund_fee: float
+) -> float:
     """Return the tokens of a debt to be repaid against an asset so that the shortage is exactly gone; inf where it never is.
 
     shortage / (P (lw - aw am / lm) - P fee lw), aw am / lm cut to five decimals. Source: Drift v2 liquidation.rs.
@@ -176,7 +193,9 @@ def perp_fund_fee(shortage: float, quantity: float, price: float, rate: float, l
     return min(most, 0.95 * max(rate - liquidator_fee - shortage / (quantity * price), 0.0))
 
 
-def debt_fund_fee(shortage: float, tokens: float, price: float, asset_weight: float, asset_multiplier: float, debt_weight: float, debt_multiplier: float, most: float) -> float:
+def debt_fund_fee(
+    shortage: float, tokens: float, price: float, asset_weight: float, asset_multiplier: float, debt_weight: float, debt_multiplier: float, most: float
+) -> float:
     """Return the fund's fee on a loan: min(cap, (lw - aw am / lm - shortage / (tokens P)) / lw), not below zero. Source: Drift v2."""
     if price <= 0.0 or tokens <= 0.0 or debt_multiplier <= 0.0 or asset_weight >= debt_weight:
         return 0.0

@@ -32,6 +32,8 @@ from waxline.market.tables import (
     O_ROW_FILLED,
     O_SHARES,
     O_SIDE,
+    O_TAKEN,
+    O_TAKEN_CASH,
 )
 
 PERP_LIQUIDATION, STOP_LOSS = 1, 12
@@ -78,6 +80,15 @@ def flush_order(table, n, rows, used, stage, t_s, trader_liquidated, portfolio_l
             trader_liquidated[account] += table[n, O_ROW_CASH]
         else:
             portfolio_liquidated[-1 - account] += table[n, O_ROW_CASH]
+    if table[n, O_TAKEN] > 0.0:
+        account = int(table[n, O_ACCOUNT])
+        write_row(
+            rows, used, t_s, account, TAKEOVER, int(table[n, O_MARKET]), int(table[n, O_SIDE]), table[n, O_TAKEN], table[n, O_TAKEN_CASH], table[n, O_EQUITY],
+            math.nan, table[n, O_GENERATION], 1, table[n, O_SHARES:],
+        )  # fmt: skip
+        trader_liquidated[account] += table[n, O_TAKEN_CASH]
+    table[n, O_TAKEN] = 0.0
+    table[n, O_TAKEN_CASH] = 0.0
     table[n, O_ROW_FILLED] = 0.0
     table[n, O_ROW_CASH] = 0.0
 
@@ -161,8 +172,8 @@ def settle_orders(table, link, head, rows, used, perp, venue, mark, traders, fun
                         side = int(table[n, O_SIDE])
                         pass_to_fund(i, m, side * size, zero, quantity, cost, cash, fund_quantity, fund_cost, fund_cash)
                         table[n, O_LEFT] = max(left - size, 0.0)
-                        write_row(rows, used, t_s, i, TAKEOVER, m, side, size, size * zero, table[n, O_EQUITY], math.nan, table[n, O_GENERATION], 1, table[n, O_SHARES:])
-                        liquidated_usd[i] += size * zero
+                        table[n, O_TAKEN] += size
+                        table[n, O_TAKEN_CASH] += size * zero
             done = table[n, O_LEFT] * mark[m] < DUST_USD
             if flush or done:
                 flush_order(table, n, rows, used, CLOSE_IN_BOOK if perp[m] else COLLATERAL_SALE, t_s, liquidated_usd, portfolio_liquidated)

@@ -11,9 +11,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LADDER_REACH = 2.5
-"""Log distance of the crowd's farthest ordinary rung."""
-STUB_DISTANCE = 6.9
-"""Log distance of the last bid of a book, about a thousandth of the price: ATOM/USDT printed 0.001 from 1.688 on 10 October 2025."""
+"""Log distance of the crowd's farthest rung."""
+LAST_BID_DISTANCE = 6.9
+"""Log distance of the last bid of a book from the reference, about a thousandth of it: ATOM/USDT printed 0.001 on 10 October 2025."""
 
 
 def rung_offsets(reach: float, grid: float, rungs: int, power: float) -> Ints:
@@ -37,13 +37,9 @@ def maker_ladder(depth_usd: float, grid: float, half_spread: float, reach: float
 
 
 def crowd_ladder(depth_usd: float, grid: float, half_spread: float, reach: float) -> tuple[Ints, Floats]:
-    """Return offsets [K] and USD [K] of the crowd: density falls with distance as exp(-d / reach); the last rung is the stub bid.
-
-    The stub's entry is in coins' USD at the reference price; it stands STUB_DISTANCE below the best.
-    """
-    offsets = rung_offsets(LADDER_REACH, grid, RUNGS - 1, 2.6)
+    """Return offsets [K] and USD [K] of the crowd: density falls with distance as exp(-d / reach); `depth_usd` rests within 1 % of the mid."""
+    offsets = rung_offsets(LADDER_REACH, grid, RUNGS, 2.6)
     edge = np.append((offsets[1:] + offsets[:-1]) * 0.5 * grid, LADDER_REACH)
     usd = np.diff(1.0 - np.exp(-edge / reach), prepend=0.0)
     inside = offsets * grid + half_spread <= 0.01
-    usd *= depth_usd / usd[inside].sum()
-    return np.append(offsets, round(STUB_DISTANCE / grid)), np.append(usd, depth_usd * 0.05)
+    return offsets, usd * depth_usd / usd[inside].sum()

@@ -27,7 +27,7 @@ def index_of_sources(prices: Sequence[float], weights: Sequence[float], outlier:
     if not used:
         return math.nan
     middle = median([prices[n] for n in used])
-    far = [n for n in used if abs(prices[n] / middle - 1.0) > outlier]
+    far = [n for n in used if abs(prices[n] / middle - 1.0) > outlier + 1e-12]
     if len(far) > 1:
         return middle
     kept = [n for n in used if n not in far]
@@ -125,7 +125,7 @@ def collateral_price(index: float, own_book: float, redemption: float, own_weigh
 
 def band_top(base: float, amplification: float, number: float) -> float:
     """Return the upper oracle price of a band: base ((A - 1) / A)^n; its lower end is the top of band n + 1. Source: crvUSD LLAMMA."""
-    return base * ((amplification - 1.0) / amplification) ** number
+    return float(base * ((amplification - 1.0) / amplification) ** number)
 
 
 def amm_price_at(oracle: float, end: float) -> float:

@@ -70,6 +70,8 @@ class Books(NamedTuple):
     variance_fast: Floats
     slow_mean: Floats
     anchor: Floats
+    last_bid: Floats
+    traded_log: Floats
 
 
 class Causes(NamedTuple):
@@ -112,6 +114,7 @@ class Orders(NamedTuple):
 
 
 O_ACCOUNT, O_MARKET, O_SIDE, O_LEFT, O_RELEASE, O_LIMIT, O_CAUSE, O_GENERATION = range(8)
-O_FILLED, O_CASH, O_ROW_FILLED, O_ROW_CASH, O_SINCE, O_EQUITY, O_SHARES = range(8, 15)
+O_FILLED, O_CASH, O_ROW_FILLED, O_ROW_CASH, O_SINCE, O_EQUITY, O_TAKEN, O_TAKEN_CASH, O_SHARES = range(8, 17)
 """Columns of an order: account (trader, or -1 - portfolio), market, side, coins left, coins worked this step, worst log price, cause,
-generation, coins and USD filled in all and since the last row, second it was given, equity then, and from O_SHARES the shares by cause."""
+generation, coins and USD filled in all and since the last row, second it was given, equity then,
+coins and USD taken over since the last row, and from O_SHARES the shares by cause."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from waxline.report.drawing import chart, legend_above, legend_of, say_empty
+from waxline.report.drawing import chart, legend_above, legend_of, say_empty, stack
 from waxline.report.marks import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, Fill
 from waxline.report.numbers import bare_percent, count, digits, millions, percent
-from waxline.report.page import Figure, Heading, Section, Table, Text, table_or_text
+from waxline.report.page import Block, Details, Figure, Heading, Section, Table, Text, table_or_text
 from waxline.report.svg import to_svg
-from waxline.report.view import View
+from waxline.report.view import Float64, View
 
 MAX_BARS = 14
+LAST_LEVEL = 400
 LEVELS = (0.05, 0.10, 0.20, 0.30)
 KIND_FILLS = {"maker": Fill(BLUE), "whale": Fill(ORANGE, "////"), "other accounts": Fill(GREY)}
 
@@ -35,11 +36,12 @@ def before(view: View) -> Section:
                 "Pledged coins count at their haircut value (a coin at 50 % counts half); the debt is what was borrowed "
                 "against them to quote with."
             ),
-            _balance_table(makers),
+            *_balance_tables(makers),
             Heading("delta", "Makers' delta by leg and in total", (3,)),
             Text(
                 "Delta: USD gained when every coin rises by 100 %. Bars: coins owned less owed, and perpetual positions. "
-                "Diamond: their sum.",
+                "Diamond: their sum. A row is an owner, "
+                "over all its accounts.",
                 "read",
             ),
             Figure(_delta_figure(makers), "Delta of makers by leg and in total"),
@@ -79,59 +81,66 @@ def before(view: View) -> Section:
 
 
 def opening(view: View, kind: str) -> pl.DataFrame:
-    """Return the rows of named accounts of `kind` just before the news, largest gross balance first."""
-    named = view.run.named.filter((pl.col("kind") == kind) & (pl.col("t_s") <= -1))
-    if named.height == 0:
-        named = view.run.named.filter(pl.col("kind") == kind)
-        first = named["t_s"].min()
-        rows = named.filter(pl.col("t_s") == first) if first is not None else named
-    else:
-        rows = named.filter(pl.col("t_s") == named["t_s"].max())
-    return rows.sort(pl.col("collateral_usd").fill_null(0.0), "name", descending=[True, False])
+    """Return the rows of named accounts of `kind` just before the news (else the first ones), largest debt first."""
+    named = view.run.named.filter(pl.col("kind") == kind)
+    if not named.height:
+        return named
+    early = named.filter(pl.col("t_s") <= -1)
+    moment = early["t_s"].max() if early.height else named["t_s"].min()
+    size = [pl.col(name).fill_null(0.0) for name in ("debt_usd", "collateral_usd")]
+    return named.filter(pl.col("t_s") == moment).sort(*size, "name", descending=[True, True, False])
 
 
-def _balance_table(makers: pl.DataFrame) -> Table:
-    money = ("collateral_usd", "debt_usd", "equity_usd", "maintenance_usd", "spot_delta_usd", "perp_delta_usd")
-    rows: list[tuple[str, ...]] = []
-    for row in makers.iter_rows(named=True):
-        total = (row["spot_delta_usd"] or 0.0) + (row["perp_delta_usd"] or 0.0)
-        rows.append((row["name"], row["owner"], row["venue"], *(millions(row[c]) for c in money), millions(total)))
-    sums = [float(makers[c].fill_null(0.0).sum()) for c in money]
-    rows.append(("all makers", "", "", *(millions(s) for s in sums), millions(sums[4] + sums[5])))
-    return Table(
-        (
-            "account",
-            "owner",
-            "venue",
-            "pledged, at haircut value",
-            "debt",
-            "equity",
-            "requirement",
-            "delta of coins",
-            "delta of perps",
-            "total delta",
-        ),
-        rows,
-        "Just before the news, M USD.",
-        words=(0, 1, 2),
+BALANCE_HEADER = (
+    *("account", "owner", "venue", "pledged, at haircut value", "debt", "equity", "requirement"),
+    *("delta of coins", "delta of perps", "total delta"),
+)
+MONEY = ("collateral_usd", "debt_usd", "equity_usd", "maintenance_usd", "spot_delta_usd", "perp_delta_usd")
+
+
+def _balance_tables(makers: pl.DataFrame) -> tuple[Block, ...]:
+    """Return a table of the accounts that borrow, with the sum over all makers, and the others folded away."""
+    borrowing = makers.filter(pl.col("debt_usd").fill_null(0.0) > 0.0)
+    others = makers.filter(~(pl.col("debt_usd").fill_null(0.0) > 0.0))
+    rows = [*_balance_rows(borrowing), _sum_row("all that borrow", borrowing), _sum_row("all makers", makers)]
+    main = Table(BALANCE_HEADER, rows, "Accounts that borrow, just before the news, M USD.", words=(0, 1, 2))
+    if not others.height:
+        return (main,)
+    return main, Details(
+        f"Accounts of makers without debt: {others.height}", Table(BALANCE_HEADER, _balance_rows(others), words=(0, 1, 2))
     )
 
 
+def _balance_rows(makers: pl.DataFrame) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for row in makers.iter_rows(named=True):
+        total = (row["spot_delta_usd"] or 0.0) + (row["perp_delta_usd"] or 0.0)
+        rows.append((row["name"], row["owner"], row["venue"], *(millions(row[c]) for c in MONEY), millions(total)))
+    return rows
+
+
+def _sum_row(name: str, makers: pl.DataFrame) -> tuple[str, ...]:
+    sums = [float(makers[c].fill_null(0.0).sum()) for c in MONEY]
+    return (name, "", "", *(millions(s) for s in sums), millions(sums[4] + sums[5]))
+
+
 def _delta_figure(makers: pl.DataFrame) -> str:
-    rows = list(makers.head(MAX_BARS).iter_rows(named=True))[::-1]
-    figure, (axes,) = chart(height=0.95 + 0.26 * len(rows), left=1.9, top=0.3)
+    legs = makers.group_by("owner", maintain_order=True).agg(
+        pl.col("spot_delta_usd").fill_null(0.0).sum(), pl.col("perp_delta_usd").fill_null(0.0).sum()
+    )
+    rows = list(legs.head(MAX_BARS).iter_rows())[::-1]
+    figure, (axes,) = chart(height=0.95 + 0.3 * len(rows), left=1.9, top=0.3)
     y = np.arange(len(rows))
-    coins = np.array([row["spot_delta_usd"] or 0.0 for row in rows]) / 1e6
-    perps = np.array([row["perp_delta_usd"] or 0.0 for row in rows]) / 1e6
+    coins, perps = np.array([row[1] for row in rows]) / 1e6, np.array([row[2] for row in rows]) / 1e6
     axes.barh(y + 0.2, coins, 0.36, color=ORANGE, hatch="////", edgecolor="white", linewidth=0.0, label="coins owned less owed")
     axes.barh(y - 0.2, perps, 0.36, color=VERMILLION, label="perpetual positions")
     axes.plot(coins + perps, y, "D", color=INK, markersize=4.5, label="total delta", linestyle="none")
     axes.axvline(0.0, color="#666666", linewidth=0.7)
-    axes.set_yticks(y, [f"{row['name']} ({row['venue']})" for row in rows])
+    axes.set_yticks(y, [str(row[0]) for row in rows])
     axes.grid(False, axis="y")
     axes.set_xlabel("M USD at index prices, long positive")
     legend_above(axes, 3)
-    return to_svg(figure, "Delta of makers by leg and in total")
+    return to_svg(figure, "Delta of makers by leg and in total, over all venues")
 
 
 def _slack_figure(view: View) -> str:
@@ -223,36 +232,29 @@ def _map_groups(view: View) -> list[tuple[str, list[int]]]:
     return [(name, markets) for name, markets in groups if markets]
 
 
-def _map_of(view: View, markets: list[int]) -> pl.DataFrame:
+def _map_of(view: View, markets: list[int]) -> tuple[Float64, Float64, Float64]:
+    """Return lower ends of price levels in % of before (0, 1, 2, ...), and USD of longs and shorts registered in each."""
     rows = view.run.liquidation_map.filter(pl.col("market_id").is_in(markets))
-    return rows.group_by("price_frac").agg(pl.col("long_usd").sum(), pl.col("short_usd").sum()).sort("price_frac")
+    place = np.clip(np.round(100.0 * rows["price_frac"].to_numpy()).astype(np.int64), 0, LAST_LEVEL - 1)
+    longs, shorts = (
+        np.asarray(np.bincount(place, weights=rows[name].fill_null(0.0).to_numpy(), minlength=LAST_LEVEL), dtype=np.float64)
+        for name in ("long_usd", "short_usd")
+    )
+    return np.arange(float(LAST_LEVEL)), longs, shorts
 
 
 def _map_figure(view: View) -> str:
     groups = _map_groups(view)
     figure, axes_of = chart(1, max(len(groups), 1), height=2.9, gap_x=0.5, left=0.7, top=0.55)
     for axes, (name, markets) in zip(axes_of, groups, strict=False):
-        rows = _map_of(view, markets)
+        level, longs, shorts = _map_of(view, markets)
         axes.set_title(name)
         axes.set_xlabel("price, % of before")
-        if rows.height == 0:
+        if not (longs.any() or shorts.any()):
             say_empty(axes, "nothing registered")
             continue
-        level = 100.0 * rows["price_frac"].to_numpy()
-        longs, shorts = rows["long_usd"].to_numpy() / 1e6, rows["short_usd"].to_numpy() / 1e6
-        edges = np.append(level - 0.5, level[-1] + 0.5)
-        gap = np.diff(level, append=level[-1] + 1.0) > 1.5  # levels without registrations are left out of the table
-        for values, colour, hatch, label in ((longs, VERMILLION, None, "longs closed"), (shorts, BLUE, "////", "shorts closed")):
-            axes.stairs(
-                np.where(gap, 0.0, values) if gap.any() and values[gap].sum() == 0 else values,
-                edges,
-                fill=True,
-                facecolor=colour,
-                edgecolor="white",
-                hatch=hatch,
-                linewidth=0.0,
-                label=label,
-            )
+        stack(axes, level, [("longs closed", longs / 1e6, Fill(VERMILLION))], 1.0)
+        stack(axes, level, [("shorts closed", shorts / 1e6, Fill(BLUE, "////"))], 1.0)
         low = float(np.nanmedian(view.falls[markets])) if np.isfinite(view.falls[markets]).any() else float("nan")
         if np.isfinite(low):
             axes.axvline(
@@ -269,11 +271,10 @@ def _map_table(view: View) -> Table | Text:
     rows = []
     bins = view.run.bins_in(float(view.run.t_s[0]) - 1.0, -1.0)
     for name, markets in _map_groups(view):
-        table = _map_of(view, markets)
-        if table.height == 0:
+        level, longs, shorts = _map_of(view, markets)
+        if not (longs.any() or shorts.any()):
             continue
-        level, longs = table["price_frac"].to_numpy(), table["long_usd"].to_numpy()
-        within = [float(longs[(level < 1.0 + 1e-9) & (level > 1.0 - x - 1e-9)].sum()) for x in LEVELS]
+        within = [float(longs[(level < 99.5) & (level > 99.5 - 100.0 * x)].sum()) for x in LEVELS]
         depth = np.asarray(view.run.bid_depth_usd[markets, bins], dtype=np.float64)
         calm = float(depth.mean(axis=1).sum()) if depth.size else float("nan")
         interest = float(view.run.markets["open_interest_usd"].to_numpy()[markets].sum())

@@ -12,6 +12,7 @@ from waxline.report.svg import to_svg
 from waxline.report.view import Float64, View, median_over
 
 AFTER_MINUTES = (5, 10, 20, 40)
+LEAST_FALL = 0.01  # of smaller falls a regained part says nothing
 
 
 def buyers(view: View) -> Section:
@@ -57,11 +58,11 @@ def _figure(view: View) -> str:
             if first > 0.0:
                 line(left, run.bin_t_s, 100.0 * cash / first, mark, label, 220)
         here = view.of_class(size_class, view.main_venue)
-        here = [m for m in here if np.isfinite(view.falls[m]) and view.falls[m] > 0.0]
+        here = [m for m in here if np.isfinite(view.falls[m]) and view.falls[m] > LEAST_FALL]
         if here:
             path = np.stack([_regained(view, m) for m in here])
             line(right, run.bin_t_s, 100.0 * median_over(path), mark, label, 220)
-    for axes, label in ((left, "buyers' cash left, % of before"), (right, f"regained of the fall, %, {view.main_venue} median")):
+    for axes, label in ((left, "buyers' cash left, % of before"), (right, f"regained of the fall, %, {view.main_venue}")):
         if axes.lines:
             axes.set_ylabel(label)
             time_axis(axes, view)
@@ -116,7 +117,9 @@ def _recovery_table(view: View) -> Table:
     for size_class, label in CLASS_LABELS.items():
         for venue in view.venues:
             for kind in ("spot", "perp"):
-                markets = [m for m in view.of_class(size_class, venue, kind) if np.isfinite(view.falls[m]) and view.falls[m] > 0.0]
+                markets = [
+                    m for m in view.of_class(size_class, venue, kind) if np.isfinite(view.falls[m]) and view.falls[m] > LEAST_FALL
+                ]
                 if not markets:
                     continue
                 cells = []
@@ -140,4 +143,9 @@ def _recovery_table(view: View) -> Table:
         *(f"{m} min after the low, %" for m in AFTER_MINUTES),
         "at the end, %",
     )
-    return Table(header, rows, "Part of the fall regained, median over the markets of a row, by last trades.", words=(0, 1, 2))
+    return Table(
+        header,
+        rows,
+        "Part of the fall regained, median over the markets of a row that fell by more than 1 %, by last trades.",
+        words=(0, 1, 2),
+    )

@@ -9,7 +9,7 @@ from waxline.analysis.accounting import Contagion, by_what_taken, contagion, con
 from waxline.report.drawing import chart, legend_above, shade_halts, stack, time_axis
 from waxline.report.marks import BLUE, ORANGE, SKY, VERMILLION, Fill
 from waxline.report.numbers import bare_percent, count, digits, millions
-from waxline.report.page import Figure, Heading, Section, Table, Text, table_or_text
+from waxline.report.page import Block, Figure, Heading, Section, Table, Text, table_or_text
 from waxline.report.svg import to_svg
 from waxline.report.view import Float64, View
 from waxline.report.waterfall import bar_width
@@ -43,9 +43,11 @@ def spread(view: View) -> Section:
     if taken.height:
         section.add(
             Text(
-                "Left: all slack went to pledged coins. Right: all of it to losses in contracts. Between: both were needed.", "read"
+                "Unified accounts only: others have no pledged coins. Left: all slack went to pledged coins. Right: all of it to "
+                "losses in contracts. Between: both were needed.",
+                "read",
             ),
-            Figure(_taken_figure(view), "Liquidated amount by what consumed the slack"),
+            *_taken_figure(view),
             _taken_table(taken),
         )
     else:
@@ -76,16 +78,15 @@ def spread(view: View) -> Section:
     return section
 
 
-def _taken_figure(view: View) -> str:
+def _taken_figure(view: View) -> tuple[Block, ...]:
     figure, (axes,) = chart(height=2.6, top=0.35)
     rows = view.run.accounts.filter(pl.col("by_perp_frac").fill_nan(None).is_not_null())
     edges = np.linspace(0.0, 1.0, 21)
     parts = []
     for label, kinds, fill in (
-        ("traders", ("trader", "tranche"), Fill(VERMILLION)),
+        ("makers", ("maker",), Fill(BLUE)),
         ("whales", ("whale",), Fill(ORANGE, "////")),
-        ("makers", ("maker",), Fill(BLUE, "\\\\\\\\")),
-        ("holders and borrowers", ("holder", "borrower"), Fill(SKY, "xxxx")),
+        ("other holders and borrowers", ("holder", "borrower"), Fill(SKY, "xxxx")),
     ):
         part = rows.filter(pl.col("kind").is_in(kinds))
         total, _ = np.histogram(part["by_perp_frac"].to_numpy(), edges, weights=part["liquidated_usd"].fill_null(0.0).to_numpy())
@@ -94,8 +95,11 @@ def _taken_figure(view: View) -> str:
     axes.set_xlim(0.0, 100.0)
     axes.set_xlabel("part of the slack consumed by losses in contracts, % (the rest by pledged coins)")
     axes.set_ylabel("liquidated, M USD per 5 %")
+    if not axes.patches:
+        return (Text("No unified account was taken.", "empty"),)
     legend_above(axes, 4)
-    return to_svg(figure, "Liquidated amount by part of the slack that losses in contracts consumed")
+    svg = to_svg(figure, "Liquidated amount by part of the slack that losses in contracts consumed")
+    return (Figure(svg, "Liquidated amount of unified accounts by what consumed the slack"),)
 
 
 def _taken_table(taken: pl.DataFrame) -> Table:

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 
 from waxline.analysis.facts_depth import depth_ratios
-from waxline.report.drawing import chart, legend_above, legend_of, line, say_empty, shade_halts, time_axis
+from waxline.report.drawing import chart, legend_above, legend_of, line, shade_halts, time_axis
 from waxline.report.marks import BLACK, BLUE, CLASS_LABELS, DASHED, GREEN, ORANGE, PALE, VERMILLION, Line, spare_lines, venue_line
 from waxline.report.named import named_series
 from waxline.report.numbers import bare_percent, count, digits
-from waxline.report.page import Figure, Heading, Section, Table, Text, table_or_text
+from waxline.report.page import Block, Figure, Heading, Section, Table, Text, table_or_text
 from waxline.report.svg import to_svg
 from waxline.report.view import Float64, View, median_over
 
@@ -39,8 +39,7 @@ def depth(view: View) -> Section:
         table_or_text(_prints_table(view), "No market fell."),
         Text(_near_zero(view)),
         Heading("empty-books", "Seconds without bids", (9,)),
-        Figure(_empty_figure(view), "Markets without bids in time"),
-        table_or_text(_empty_table(view), "No book was without bids for a second."),
+        *_empty_books(view),
         Heading("makers", "Makers' capital and quoting", (9,)),
     )
     if view.run.named.filter(pl.col("kind") == "maker").height:
@@ -177,12 +176,15 @@ def _near_zero(view: View) -> str:
     return f"Of {count(float(view.pairs[seen].sum()))} pairs that the markets stand for, fell: " + "; ".join(parts) + "."
 
 
+def _empty_books(view: View) -> tuple[Block, ...]:
+    if not (np.nan_to_num(view.run.empty_bid_s) > 0.0).any():
+        return (Text("No book was without bids for a second.", "empty"),)
+    return Figure(_empty_figure(view), "Markets without bids in time"), _empty_table(view)
+
+
 def _empty_figure(view: View) -> str:
     figure, (axes,) = chart(height=2.2, top=0.35)
     empty = view.run.empty_bid_s
-    if empty.size == 0 or not (np.nan_to_num(empty) > 0.0).any():
-        say_empty(axes, "every book had bids at every second")
-        return to_svg(figure, "No book was ever without bids")
     for venue in view.venues:
         for kind in ("spot", "perp"):
             markets = view.run.select(venue, kind)

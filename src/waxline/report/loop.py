@@ -126,12 +126,15 @@ def _collateral_lost(view: View) -> str:
 
 
 def _split(view: View) -> tuple[str, ...]:
-    rows = view.run.accounts.filter(pl.col("by_perp_frac").fill_nan(None).is_not_null() & (pl.col("liquidated_usd") > 0.0))
+    unified = pl.col("kind").is_in(["maker", "whale", "holder"])
+    rows = view.run.accounts.filter(
+        unified & pl.col("by_perp_frac").fill_nan(None).is_not_null() & (pl.col("liquidated_usd") > 0.0)
+    )
     whole = float(rows["liquidated_usd"].sum())
     if not whole > 0.0:
-        return ("nobody is taken",)
+        return ("no unified account", "is taken")
     by_perp = float((rows["liquidated_usd"] * rows["by_perp_frac"]).sum()) / whole
-    return ("slack of those taken:", f"{percent(by_perp, 0)} contracts, {percent(1.0 - by_perp, 0)} coins")
+    return ("slack of unified accounts:", f"{percent(by_perp, 0)} contracts, {percent(1.0 - by_perp, 0)} coins")
 
 
 def _figure(view: View) -> str:

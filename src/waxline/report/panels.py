@@ -51,14 +51,12 @@ def panels(found: Sequence[Panel], low: float, high: float, keys: Sequence[tuple
         frame.append(np.array([[x0, y0 + PANEL_H], [x0, y0], [x0 + PANEL_W, y0]]))
         news = x0 + PANEL_W * (0.0 - start) / max(end - start, 1.0)
         frame.append(np.array([[news, y0], [news, y0 - 0.04]]))
-        for level in np.linspace(low, high, 12)[1:]:
-            if round(level) in (50, 100):
-                y = y0 + PANEL_H * (level - low) / (high - low)
-                faint.append(np.array([[x0, y], [x0 + PANEL_W, y]]))
-                if number % columns == 0:
-                    axes.text(x0 - 0.02, y, f"{level:.0f} %", ha="right", va="center", fontsize=6.5, color="#666666")
-        if number % columns == 0:
-            axes.text(x0 - 0.02, y0, f"{low:.0f} %", ha="right", va="center", fontsize=6.5, color="#666666")
+        for level in (low, 0.5 * (low + 100.0), 100.0):
+            rung = y0 + PANEL_H * (level - low) / (high - low)
+            if level > low:
+                faint.append(np.array([[x0, rung], [x0 + PANEL_W, rung]]))
+            if number % columns == 0:
+                axes.text(x0 - 0.02, rung, f"{level:.0f} %", ha="right", va="center", fontsize=6.5, color="#666666")
         axes.text(x0, y0 + PANEL_H + 0.05, panel.title, fontsize=8.0, fontweight="bold", va="bottom", ha="left")
         axes.text(x0 + PANEL_W, y0 + PANEL_H + 0.05, panel.number, fontsize=7.5, va="bottom", ha="right", color=INK)
         for x, y, mark in panel.series:

@@ -14,7 +14,7 @@ from waxline.report.drawing import drawing, mark_peak, shade_halts, stack, time_
 from waxline.report.marks import FAIR, STAGE_FILLS, STAGE_LABELS, venue_line
 from waxline.report.numbers import percent, usd
 from waxline.report.prices import draw_prices
-from waxline.report.svg import draw_scales
+from waxline.report.scales import draw_scales
 from waxline.report.view import View
 from waxline.results.run_result import RunResult
 from waxline.results.schema import COUNTED_STAGES

@@ -39,7 +39,7 @@ def prices(view: View) -> Section:
             Figure(
                 _alts_figure(view, alts),
                 "Prices of altcoins per venue",
-                f"Vertical: price in % of the price before the news, 0 to 110 %. Horizontal: {_span(view)}. "
+                f"Vertical: price in % of the price before the news, the same for all. Horizontal: {_span(view)}. "
                 f"The number is the largest fall on {view.main_venue} in a trade.",
             ),
         )
@@ -75,7 +75,7 @@ def _focus_figure(view: View, asset: str) -> str:
     time_axis(axes, view)
     axes.set_ylabel(f"mid, USD per {asset}")
     axes.set_title(asset)
-    legend_above(axes, 7)
+    legend_above(axes, 8 if len(axes.lines) <= 7 else 4)
     markets = view.run.select("all", "all", asset)
     reference = float(np.median(view.reference[markets])) if markets else float("nan")
     if np.isfinite(reference) and reference > 0.0:
@@ -90,6 +90,7 @@ def _focus_figure(view: View, asset: str) -> str:
 def _alts_figure(view: View, alts: Sequence[str]) -> str:
     found = []
     run = view.run
+    low, high = _scale(view, alts)
     for asset in alts:
         series = []
         for market in run.select("all", "all", asset):
@@ -104,8 +105,20 @@ def _alts_figure(view: View, alts: Sequence[str]) -> str:
     drawn = [v for v in dict.fromkeys((view.main_venue, view.other_venue, "hyperliquid")) if v in view.venues]
     keys = [(f"{v} {k}", venue_line(v, k)) for v in drawn for k in ("perp", "spot") if run.select(v, k, "alts")]
     return panels(
-        found, 0.0, 110.0, [*keys, ("fair value", FAIR)], "Prices of altcoins per venue in per cent of the price before the news"
+        found, low, high, [*keys, ("fair value", FAIR)], "Prices of altcoins per venue in per cent of the price before the news"
     )
+
+
+def _scale(view: View, alts: Sequence[str]) -> tuple[float, float]:
+    """Return the vertical scale of all panels in per cent of before: from 0, or from nearer by where no coin fell far."""
+    falls = [view.falls[m] for asset in alts for m in view.run.select("all", "all", asset) if np.isfinite(view.falls[m])]
+    for asset in set(alts) & set(view.run.assets):
+        fair = np.asarray(view.run.fair_usd[view.run.asset_index(asset)], dtype=np.float64)
+        falls.append(1.0 - float(fair.min() / fair[view.run.row_at(-1.0)]))
+    known = [fall for fall in falls if np.isfinite(fall)]
+    worst = max(known, default=1.0)
+    low = 0.0 if worst > 0.5 else min(max(float(np.floor(10.0 - 12.0 * worst)) * 10.0, 0.0), 90.0)
+    return low, 100.0 + 0.1 * (100.0 - low)
 
 
 def _by_class(view: View) -> Table:

@@ -26,7 +26,7 @@ from waxline.report.marks import (
 )
 from waxline.report.named import named_series
 from waxline.report.numbers import NONE, bare_percent, millions
-from waxline.report.page import Figure, Heading, Section, Table, Text, table_or_text
+from waxline.report.page import Block, Details, Figure, Heading, Section, Table, Text, table_or_text
 from waxline.report.svg import to_svg
 from waxline.report.view import Float64, View
 
@@ -65,7 +65,7 @@ def slack(view: View) -> Section:
         table_or_text(_cause_table(view), "None of the named accounts was triggered."),
         Heading("calls", "Margin calls, top-ups, exhausted reserves", (5,)),
         Figure(_calls_figure(view), "Margin calls, top-ups and reserves in time"),
-        _accounts_table(view),
+        *_accounts_tables(view),
     )
     return section
 
@@ -153,7 +153,9 @@ def _cause_table(view: View) -> Table:
     """Return what consumed the slack of each named account that was triggered, by group of causes."""
     rows = []
     forced = view.run.liquidations.filter(
-        pl.col("account_name").is_not_null() & pl.col("stage").is_in(["close_in_book", "collateral_sale", "takeover"])
+        pl.col("account_name").is_not_null()
+        & pl.col("account_kind").is_in(["maker", "whale"])
+        & pl.col("stage").is_in(["close_in_book", "collateral_sale", "takeover"])
     )
     for (name,), group in forced.group_by("account_name", maintain_order=True):
         shares = group_shares(group)
@@ -189,45 +191,48 @@ def _calls_figure(view: View) -> str:
     return to_svg(figure, "Margin calls, margin added and reserves left in time")
 
 
-def _accounts_table(view: View) -> Table:
-    rows = []
+def _accounts_tables(view: View) -> tuple[Block, ...]:
+    """Return a row per named account that borrows, was called or taken; the others folded away."""
+    shown: list[tuple[str, ...]] = []
+    folded: list[tuple[str, ...]] = []
     for kind in ("maker", "whale"):
-        equity, need = named_series(view, kind, "equity_usd"), named_series(view, kind, "maintenance_usd")
-        reserve, tops = named_series(view, kind, "reserve_usd"), named_series(view, kind, "topups_usd")
-        for name, (times, values) in equity.items():
-            left = values - need[name][1]
+        series = {name: named_series(view, kind, f"{name}_usd") for name in ("equity", "maintenance", "reserve", "topups", "debt")}
+        for name, (times, values) in series["equity"].items():
+            left = values - series["maintenance"][name][1]
+            reserve, topped = series["reserve"][name][1], series["topups"][name][1]
             status = _statuses(view, name)
             called = [float(t) for t, s in zip(times, status, strict=True) if s == "called"]
-            start = _at_start(times, reserve[name][1])
-            empty = (
-                np.flatnonzero((np.nan_to_num(reserve[name][1]) <= 0.01 * max(start, 0.0)) & (times > 0))
-                if start > 0.0
-                else np.zeros(0, dtype=np.int64)
+            taken = _taken_at(times, status)
+            row = (
+                name,
+                kind,
+                millions(_at_start(times, left)),
+                millions(float(np.nanmin(left)) if np.isfinite(left).any() else None),
+                view.clock.at(called[0]) if called else NONE,
+                millions(float(np.nan_to_num(topped).max())),
+                millions(_at_start(times, reserve)),
+                _used_up(view, times, reserve),
+                view.clock.at(taken),
+                status[-1].replace("_", " ") if status else NONE,
             )
-            rows.append(
-                (
-                    name,
-                    kind,
-                    millions(_at_start(times, left)),
-                    millions(float(np.nanmin(left)) if np.isfinite(left).any() else None),
-                    view.clock.at(called[0]) if called else NONE,
-                    millions(float(np.nanmax(np.nan_to_num(tops[name][1])))),
-                    millions(start),
-                    view.clock.at(float(times[empty[0]])) if empty.size else ("none to begin with" if not start > 0.0 else "never"),
-                    view.clock.at(_taken_at(times, status)),
-                    status[-1].replace("_", " ") if status else NONE,
-                )
-            )
-    header = (
-        "account",
-        "kind",
-        "slack before, M USD",
-        "least slack, M USD",
-        "first called",
-        "topped up, M USD",
-        "reserve before, M USD",
-        "reserve used up at",
-        "taken at",
-        "status at the end",
-    )
-    return Table(header, rows, "Named accounts. Reserve used up: less than 1 % of it left.", words=(0, 1, 4, 7, 8, 9))
+            borrows = _at_start(times, series["debt"][name][1]) > 0.0
+            (shown if borrows or called or np.isfinite(taken) else folded).append(row)
+    main = Table(ACCOUNTS_HEADER, shown, "Named accounts. Reserve used up: less than 1 % of it left.", words=(0, 1, 4, 7, 8, 9))
+    words = "Named accounts that neither borrow nor were called or taken"
+    others = Details(f"{words}: {len(folded)}", Table(ACCOUNTS_HEADER, folded, words=(0, 1, 4, 7, 8, 9)))
+    return (table_or_text(main, "No named account borrows."), *((others,) if folded else ()))
+
+
+ACCOUNTS_HEADER = (
+    *("account", "kind", "slack before, M USD", "least slack, M USD", "first called", "topped up, M USD", "reserve before, M USD"),
+    *("reserve used up at", "taken at", "status at the end"),
+)
+
+
+def _used_up(view: View, times: NDArray[Any], reserve: Float64) -> str:
+    """Say when less than 1 % of the reserve was left."""
+    start = _at_start(times, reserve)
+    if not start > 0.0:
+        return "none"
+    empty = np.flatnonzero((np.nan_to_num(reserve) <= 0.01 * start) & (times > 0))
+    return view.clock.at(float(times[empty[0]])) if empty.size else "never"

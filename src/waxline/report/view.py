@@ -101,15 +101,16 @@ class View:
         return np.asarray(self.run.markets["pairs"].to_numpy(), dtype=np.float64)
 
     def named_tables(self, kind: str) -> dict[str, pl.DataFrame]:
-        """Return name -> rows in time of each named account of `kind`, largest pledge at the start first."""
+        """Return name -> rows in time of each named account of `kind`, largest debt at the start first."""
         if kind not in self._named:
             table = self.run.named.filter(pl.col("kind") == kind).sort("t_s", "account")
             groups: dict[str, pl.DataFrame] = {}
             for _, rows in table.group_by("account", maintain_order=True):
                 name = str(rows["name"][0])
                 groups[f"{name} ({rows['venue'][0]})" if name in groups else name] = rows
-            size = {name: float(rows["collateral_usd"].fill_null(0.0)[0]) for name, rows in groups.items()}
-            self._named[kind] = {name: groups[name] for name in sorted(groups, key=lambda n: (-size[n], n))}
+            first = {name: rows.row(0, named=True) for name, rows in groups.items()}
+            order = sorted(groups, key=lambda n: (-(first[n]["debt_usd"] or 0.0), -(first[n]["collateral_usd"] or 0.0), n))
+            self._named[kind] = {name: groups[name] for name in order}
         return self._named[kind]
 
     # Time ------------------------------------------------------------------------------------------------------------
@@ -201,6 +202,8 @@ def median_over(values: Float64) -> Float64:
     """Return the median over the first axis without a warning where all are NaN, and NaN there."""
     if values.shape[0] == 0:
         return np.full(values.shape[1:], np.nan)
+    if np.isfinite(values).all():
+        return np.asarray(np.median(values, axis=0), dtype=np.float64)
     out = np.full(values.shape[1:], np.nan)
     some = np.isfinite(values).any(axis=0)
     out[some] = np.nanmedian(values[:, some], axis=0)

@@ -76,7 +76,7 @@ def _figure(view: View) -> str:
     if amount > 0.0:
         height = float(np.sum([np.maximum(values, 0.0) for _, values, _ in parts], axis=0).max())
         mark_peak(top, start + 30.0, height, f"largest minute: {view.clock.at(start, False)}, {usd(amount)}")
-        top.set_ylim(top=height * 1.3)
+        top.set_ylim(top=height * 1.5)
     top.axhline(0.0, color="#666666", linewidth=0.6)
     top.set_ylabel(f"M USD per {width} s\n(shorts downwards)")
     shade_halts(top, view)

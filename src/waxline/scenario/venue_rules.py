@@ -81,10 +81,8 @@ class Order(StrEnum):
 class PositionTiers(Section):
     """Tell the maintenance rates of some perps by position size; [largest size, maintenance rate, largest leverage], rising."""
 
-    assets: list[str] = Field(min_length=1, description="symbols of the coins; OTHER stands for coins without a table of their own")
-    steps: list[tuple[float, float, float]] = Field(
-        min_length=1, max_length=200, description="[largest size, maintenance rate, largest leverage] per tier"
-    )
+    assets: list[str] = Field(min_length=1, description="symbols of the coins; OTHER, asked for by name, is what most small coins have")
+    steps: list[tuple[float, float, float]] = Field(min_length=1, max_length=200, description="[largest size, maintenance rate, largest leverage] per tier")
     unit: str = Field("USD", pattern=r"^(USD|coins|contracts)$", description="unit of the sizes")
     source: str = text(meaning=SOURCE)
 
@@ -108,9 +106,7 @@ class CollateralBands(Section):
     """Tell how much of some assets counts: [upper end of the band or null, part that counts], and at which price."""
 
     assets: list[str] = Field(min_length=1, description="symbols of the assets")
-    bands: list[tuple[float | None, float]] = Field(
-        min_length=1, max_length=200, description="[upper end of the band, null for no end; part that counts]"
-    )
+    bands: list[tuple[float | None, float]] = Field(min_length=1, max_length=200, description="[upper end of the band, null for no end; part that counts]")
     unit: str = Field("USD", pattern=r"^(USD|coins)$", description="unit of the band ends")
     price: PriceRule = Field(PriceRule.INDEX, description="price at which the venue values it")
     loan_ratio: float | None = quantity(None, unit="fraction", low=0.0, high=1.0, meaning="part that may be borrowed against", source="see the row")
@@ -168,9 +164,7 @@ class Deleveraging(Section):
     drawdown_trigger: float | None = quantity(
         None, unit="fraction", low=0.0, high=1.0, meaning="loss of the fund over 8 h that starts it", source="see the row"
     )
-    drawdown_stop: float | None = quantity(
-        None, unit="fraction", low=0.0, high=1.0, meaning="loss of the fund over 8 h that ends it", source="see the row"
-    )
+    drawdown_stop: float | None = quantity(None, unit="fraction", low=0.0, high=1.0, meaning="loss of the fund over 8 h that ends it", source="see the row")
     source: str = text(meaning=SOURCE)
 
 
@@ -200,13 +194,17 @@ class Prices(Section):
     """Tell the rules of index, mark and funding."""
 
     index: str = text(meaning="sources and weights of the index")
-    outlier_frac: float | None = quantity(None, unit="fraction", low=0.0, high=1.0, meaning="distance from the median at which a source is left out", source="see the row")
+    outlier_frac: float | None = quantity(
+        None, unit="fraction", low=0.0, high=1.0, meaning="distance from the median at which a source is left out", source="see the row"
+    )
     stale_s: float | None = quantity(None, unit="s", low=0.0, high=86400.0, meaning="age at which a source is left out", source="see the row")
     mark: str = text(meaning="how the mark is made")
     mark_memory_s: float | None = quantity(None, unit="s", low=0.0, high=86400.0, meaning="time constant of the averaged basis", source="see the row")
     funding_interval_s: float | None = quantity(None, unit="s", low=60.0, high=604800.0, meaning="time between payments", source="see the row")
     funding_interest: float | None = quantity(None, unit="fraction per 8 h", low=-1.0, high=1.0, meaning="interest part of the rate", source="see the row")
-    funding_clamp: float | None = quantity(None, unit="fraction per 8 h", low=0.0, high=1.0, meaning="distance the rate may have from the premium", source="see the row")
+    funding_clamp: float | None = quantity(
+        None, unit="fraction per 8 h", low=0.0, high=1.0, meaning="distance the rate may have from the premium", source="see the row"
+    )
     heartbeat_s: float | None = quantity(None, unit="s", low=0.0, high=604800.0, meaning="age at which the oracle answers anew", source="see the row")
     deviation_frac: float | None = quantity(None, unit="fraction", low=0.0, high=1.0, meaning="move at which the oracle answers anew", source="see the row")
     source: str = text(meaning=SOURCE)
@@ -223,8 +221,12 @@ class VenueRules(Section):
     tiers: list[PositionTiers] = Field([], description="maintenance of perps by size")
     collateral: list[CollateralBands] = Field([], description="what pledged assets count as")
     cash: list[str] = Field(["USDT"], description="assets that count in full at one USD")
-    unlisted_ratio: float | None = quantity(None, unit="fraction", low=0.0, high=1.0, meaning="part that counts of assets without a row", source="see sources")
-    debt_rates: dict[str, float] = Field({}, description="maintenance of loans by margin leverage (such as 3x), as a fraction of the loan", json_schema_extra={"unit": "fraction", "source": "see sources"})
+    debt_rates: dict[str, float] = Field(
+        {},
+        description="maintenance of loans by margin leverage (such as 3x), as a fraction of the loan",
+        json_schema_extra={"unit": "fraction", "source": "see sources"},
+    )
+    debt_source: str = text("", meaning=SOURCE)
     debt_leverage: str | None = text(None, meaning="row of debt_rates that holds by default")
     prices: Prices | None = Field(None, description="index, mark, funding, oracle")
     constants: dict[str, float] = Field({}, description="further published numbers by name, used by calculators")
@@ -244,14 +246,8 @@ class VenueRules(Section):
         raise ScenarioError(f"{self.venue}: has no regime {name!r}: {nearest(name or '', names) or 'it holds calculators only'}")
 
     def tiers_of(self, asset: str) -> PositionTiers | None:
-        """Return the tiers of an asset's perp: its own table, else that of OTHER, else None."""
-        other = None
-        for table in self.tiers:
-            if asset in table.assets:
-                return table
-            if "OTHER" in table.assets:
-                other = table
-        return other
+        """Return the tiers of an asset's perp, None where it has no table (OTHER must be asked for by name)."""
+        return next((table for table in self.tiers if asset in table.assets), None)
 
     def bands_of(self, asset: str) -> CollateralBands | None:
         """Return the collateral bands of an asset, None where it has no row."""
@@ -283,10 +279,10 @@ def find_faults(rules: VenueRules) -> Iterator[Problem]:
         yield from _faults_of_tiers(f"tiers[{n}]", table)
     for n, row in enumerate(rules.collateral):
         yield from _faults_of_bands(f"collateral[{n}]", row)
-    for kind, rows in (("tiers", rules.tiers), ("collateral", rules.collateral)):
+    for kind, rows in (("tiers", [row.assets for row in rules.tiers]), ("collateral", [row.assets for row in rules.collateral])):
         seen: set[str] = set()
-        for n, listed in enumerate(rows):
-            for asset in listed.assets:
+        for n, assets in enumerate(rows):
+            for asset in assets:
                 if asset in seen:
                     yield Problem(f"{kind}[{n}].assets", "must list an asset once", asset, "remove it from one of the rows")
                 seen.add(asset)
@@ -336,6 +332,8 @@ def _faults_of_sources(rules: VenueRules) -> Iterator[Problem]:
         named += [(f"regimes[{row.name}].deleveraging.source", row.deleveraging.source)] if row.deleveraging is not None else []
     for key in rules.constants:
         named.append((f"constants.{key}", rules.constant_sources.get(key, "no source")))
+    if rules.debt_rates:
+        named.append(("debt_source", rules.debt_source))
     for path, source in named:
         if source.startswith("assumed:"):
             continue

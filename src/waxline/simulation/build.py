@@ -7,7 +7,7 @@ import numpy as np
 from waxline.accounts.kernels import value_portfolios
 from waxline.agents.tables import Flow
 from waxline.liquidation.tables import R_SHARES, Rows
-from waxline.market.tables import O_SHARES, RUNGS, Orders
+from waxline.market.tables import O_SHARES, Orders
 from waxline.results.schema import N_CAUSES
 from waxline.scenario.schema import Scenario
 from waxline.shocks.news import fair_paths
@@ -112,7 +112,7 @@ def value_all(state: State) -> None:
     portfolios, venues = state.portfolios, state.venues
     value_portfolios(
         portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, venues.debt_rate, prices.mark, prices.asset_price,
-        *state.perp_range, *state.tiers, portfolios.equity, portfolios.maintenance, portfolios.collateral_usd,
+        *state.perp_range, *state.tiers, portfolios.flat_rate, portfolios.equity, portfolios.maintenance, portfolios.collateral_usd,
     )  # fmt: skip
 
 
@@ -128,10 +128,7 @@ def fill_books(state: State) -> None:
         for s in range(owners - 2):
             books.posted[m, s, :, :] = makers.share[s] * markets.maker_usd[m] / price[m]
         books.posted[m, owners - 1, :, :] = markets.crowd_usd[m] / price[m]
-        books.posted[m, owners - 1, 0, RUNGS - 1] = markets.crowd_usd[m, RUNGS - 1]
-        books.posted[m, owners - 1, 1, RUNGS - 1] = 0.0
         end = (bid - markets.offset[m, 1]) * markets.grid[m] < markets.bid_end[m]
-        end[RUNGS - 1] = False
         books.posted[m, owners - 1, 0, end] = 0.0
 
 
@@ -226,7 +223,7 @@ def empty_scratch(capacity: int, owners: int) -> Scratch:
     """Return working arrays of the clearing."""
     entries = capacity + Flow.COUNT
     return Scratch(
-        entries=np.zeros((2, 4, entries)),
+        entries=np.zeros((2, 5, entries)),
         cause=np.zeros((2, entries), dtype=np.int64),
         source=np.zeros((2, entries), dtype=np.int64),
         order=np.zeros(entries, dtype=np.int64),

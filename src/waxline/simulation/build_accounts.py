@@ -43,8 +43,9 @@ def maintenance_tiers(scenario: Scenario, names: Names, markets: Markets) -> tup
         deduction = 0.0
         for n in range(TIERS):
             cap, rate = steps[min(n, len(steps) - 1)]
+            cap *= scenario.pairs_of(row)
             if 0 < n < len(steps):
-                deduction += steps[n - 1][0] * (rate - steps[n - 1][1])
+                deduction += steps[n - 1][0] * scenario.pairs_of(row) * (rate - steps[n - 1][1])
             caps[m, n] = cap if n < len(steps) - 1 else math.inf
             rates[m, n], deductions[m, n] = rate, deduction
     return caps, rates, deductions
@@ -102,6 +103,7 @@ def build_portfolios(scenario: Scenario, names: Names, markets: Markets, venues:
     for s in range(len(makers) + 1):
         for m in range(markets.venue.size):
             slot_account[s, m] = where[(s, int(markets.venue[m]))]
+    portfolios.flat_rate[:] = np.where(portfolios.kind == MAKER, scenario.makers.perp_margin_frac, 0.0)
     fund_makers(scenario, names, markets, portfolios, slot_account, venues, prices)
     reference = np.exp(markets.log_reference)
     for p, row in enumerate(rows):
@@ -119,7 +121,7 @@ def build_portfolios(scenario: Scenario, names: Names, markets: Markets, venues:
         account=slot_account,
         pull_ratio=np.array([row.pull_volatility_ratio for row in makers] + [80.0, 1e9]),
         cool_down_s=np.array([row.cool_down_s for row in makers] + [600.0, 0.0]),
-        speed=np.array([*np.linspace(0.85, 1.15, len(makers)), 1.0, 1.0]) if makers else np.ones(2),
+        speed=np.ones(slots),
         cap=np.ones((slots, len(names.venues))),
         alive=np.ones(slots),
         entered=np.ones(slots),
@@ -157,7 +159,7 @@ def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: 
             for m in mine:
                 if markets.perp[m]:
                     if own:
-                        portfolios.balance[p, CASH] += 0.25 * part * whole[m]
+                        portfolios.balance[p, CASH] += rules.perp_capital_depths * part * whole[m]
                     continue
                 a = int(markets.asset[m])
                 wanted = rules.stock_depths * part * whole[m]
@@ -246,7 +248,7 @@ def ensure_survival(scenario: Scenario, markets: Markets, portfolios: Portfolios
     values = [np.zeros(portfolios.venue.size) for _ in range(3)]
     for _ in range(SURVIVAL_ROUNDS):
         value_portfolios(
-            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, venues.debt_rate, mark, prices * keep, *ranges, *tiers, *values
+            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, venues.debt_rate, mark, prices * keep, *ranges, *tiers, portfolios.flat_rate, *values
         )  # fmt: skip
         weak = np.flatnonzero((portfolios.kind == HOLDER) & (values[0] <= 1.02 * values[1]) & (values[1] > 0.0))
         if weak.size == 0:

@@ -65,7 +65,6 @@ def build_markets(scenario: Scenario, names: Names) -> Markets:
         offset[m, 1], crowd_usd[m] = crowd_ladder((1.0 - share) * depth[m], grid[m], half[m], scenario.crowd.reach_frac)
     reference = np.array([reference_price(scenario, row.asset) for row in rows])
     log_reference = np.log(reference)
-    crowd_usd[:, RUNGS - 1] /= reference
     perp = np.array([str(row.kind) == "perp" for row in rows])
     sister = np.array([number.get(f"{row.venue}-{'spot' if p else 'perp'}-{row.asset}", -1) for row, p in zip(rows, perp, strict=True)])
     claim_asset, claim_units = np.full(count, -1, dtype=np.int64), np.ones(count)
@@ -184,6 +183,8 @@ def build_books(markets: Markets, owners: int) -> tuple[Books, Causes]:
         variance_fast=markets.volatility**2 / 60.0,
         slow_mean=mid.copy(),
         anchor=mid.copy(),
+        last_bid=0.05 * markets.depth_usd / np.exp(mid),
+        traded_log=mid.copy(),
     )
     zero = np.zeros((count, N_CAUSES))
     causes = Causes(*(zero.copy() for _ in range(7)), peak=mid.copy(), trough=mid.copy(), **{k: zero.copy() for k in ("forced_usd", "forced_generation_usd", "sold_usd", "bought_usd")})

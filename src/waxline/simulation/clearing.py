@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from waxline.accounts.kernels import position_after, trade_portfolio, trade_single
 from waxline.jit import njit
 from waxline.market.kernels import ASK, BID, NO_LEVEL, best_level, bounded_mid, cross_quotes, side_depth_usd, sort_by_limit, walk
+from waxline.market.ladder import LAST_BID_DISTANCE
 from waxline.market.tables import (
     O_ACCOUNT,
     O_CASH,
@@ -50,17 +51,17 @@ class Scratch(NamedTuple):
     by_cause: Floats
 
 
-E_QUANTITY, E_LIMIT, E_FILLED, E_CASH = range(4)
-"""Columns of an entry: coins left, worst log price, coins filled, USD filled."""
+E_QUANTITY, E_LIMIT, E_FILLED, E_CASH, E_NETTED = range(5)
+"""Columns of an entry: coins left after netting, worst log price, coins filled, USD filled, coins netted."""
 BOUGHT, PAID, SOLD, RECEIVED = range(4)
 """Rows of owners' sums: coins and USD."""
 
 
 @njit
 def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, cause, source, counts, bid_log, ask_log, reach, free):
-    """Collect one market's orders: row 0 sells, row 1 buys; writes entries [2, 4, N], cause, source [2, N], counts [2].
+    """Collect one market's orders: row 0 sells, row 1 buys; writes entries [2, 5, N], cause, source [2, N], counts [2].
 
-    Forced orders may walk at most `reach` (log) beyond the best of the other side (NaN: that side is empty); `free`: no such limit for sells.
+    Forced orders may walk at most `reach` (log) beyond bid_log or ask_log, the best of the other side or the last trade if that is worse (NaN: side empty); `free`: no such limit for sells.
     Sources: flow number, or number of flows + order number.
     """
     kinds = flow_cause.size
@@ -97,6 +98,26 @@ def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, c
         for i in range(counts[row]):
             entries[row, E_FILLED, i] = 0.0
             entries[row, E_CASH, i] = 0.0
+            entries[row, E_NETTED, i] = 0.0
+
+
+@njit
+def hit_last_bid(count, entries, log_price, shown):
+    """Fill what unlimited sells have left against the last bid of a book, pro rata; writes entries [5, N]; returns the coins filled."""
+    wanted = 0.0
+    for i in range(count):
+        if entries[E_LIMIT, i] <= log_price:
+            wanted += max(entries[E_QUANTITY, i] - (entries[E_FILLED, i] - entries[E_NETTED, i]), 0.0)
+    filled = min(wanted, shown)
+    if filled <= 0.0:
+        return 0.0
+    price = math.exp(log_price)
+    for i in range(count):
+        if entries[E_LIMIT, i] <= log_price:
+            quantity = max(entries[E_QUANTITY, i] - (entries[E_FILLED, i] - entries[E_NETTED, i]), 0.0) * filled / wanted
+            entries[E_FILLED, i] += quantity
+            entries[E_CASH, i] += quantity * price
+    return filled
 
 
 @njit
@@ -120,6 +141,7 @@ def net_orders(entries, counts, log_mid):
             if (limit <= log_mid) if row == 0 else (limit >= log_mid):
                 quantity = entries[row, E_QUANTITY, i] * part
                 entries[row, E_FILLED, i] = quantity
+                entries[row, E_NETTED, i] = quantity
                 entries[row, E_CASH, i] = quantity * price
                 entries[row, E_QUANTITY, i] = entries[row, E_QUANTITY, i] - quantity if part < 1.0 else 0.0
     return netted
@@ -228,7 +250,7 @@ def clear_markets(markets, books, causes, flows, orders, cells, traders, portfol
     trader_quantity, trader_cost, trader_cash = traders.quantity, traders.cost, traders.cash
     position, cost, balance = portfolios.position, portfolios.cost, portfolios.balance
     perps, assets, fee_frac, venues, classes = markets.perp, markets.asset, markets.fee_frac, markets.venue, markets.size_class
-    mids, turnover = books.mid, books.turnover_usd_s
+    mids, turnover, last_bid = books.mid, books.turnover_usd_s, books.last_bid
     step, temporary, pending = causes.step, causes.temporary, causes.pending
     sold_usd, bought_usd, forced_usd, forced_generation = causes.sold_usd, causes.bought_usd, causes.forced_usd, causes.forced_generation_usd
     counts = np.zeros(2, np.int64)
@@ -246,8 +268,9 @@ def clear_markets(markets, books, causes, flows, orders, cells, traders, portfol
         ask = best_level(base[m, :, ASK], offset[m], place[ASK], owners, rungs, ASK)
         mid = bounded_mid(bid, ask, grid, mids[m])
         step[m, REQUOTING] += mid - mids[m]
-        bid_log = bid * grid if bid != NO_LEVEL else math.nan
-        ask_log = ask * grid if ask != NO_LEVEL else math.nan
+        traded_last = math.log(books.last[m])
+        bid_log = min(bid * grid, traded_last) if bid != NO_LEVEL else math.nan
+        ask_log = max(ask * grid, traded_last) if ask != NO_LEVEL else math.nan
         reach = (perp_walk if perps[m] else spot_walk) * dt
         free = tiny_free and not perps[m] and classes[m] == TINY
         gather(flow_quantity[m], flow_limit[m], flow_cause, table, link, head[m], entries, cause, source, counts, bid_log, ask_log, reach, free)
@@ -275,6 +298,15 @@ def clear_markets(markets, books, causes, flows, orders, cells, traders, portfol
                 low, high, last = min(low, min(last_level, before * grid)), max(high, max(last_level, before * grid)), last_level
                 traded += walked
                 emptied = emptied or after == NO_LEVEL
+            if row == 0 and free and after == NO_LEVEL and last_bid[m] > 0.0:
+                far_log = markets.log_reference[m] - LAST_BID_DISTANCE
+                got = hit_last_bid(counts[0], entries[0], far_log, last_bid[m])
+                if got > 0.0:
+                    last_bid[m] -= got
+                    owner[BOUGHT, owners - 1] += got
+                    owner[PAID, owners - 1] += got * math.exp(far_log)
+                    low, high, last = min(low, far_log), max(high, far_log), far_log
+                    traded += got
         bid = best_level(base[m, :, BID], offset[m], place[BID], owners, rungs, BID)
         ask = best_level(base[m, :, ASK], offset[m], place[ASK], owners, rungs, ASK)
         after_mid = bounded_mid(bid, ask, grid, mid)
@@ -289,8 +321,10 @@ def clear_markets(markets, books, causes, flows, orders, cells, traders, portfol
         books.best_ask[m] = ask * grid if ask != NO_LEVEL else math.inf
         books.low[m] = math.exp(low) if traded > 0.0 else math.nan
         books.high[m] = math.exp(high) if traded > 0.0 else math.nan
+        books.traded_log[m] = after_mid
         if traded > 0.0:
             books.last[m] = math.exp(last)
+            books.traded_log[m] = 0.5 * (low + high)
         books.traded_usd[m] = traded * math.exp(after_mid)
         turnover[m] += turnover_memory * (books.traded_usd[m] / dt - turnover[m])
         books.depth_bid_usd[m] = side_depth_usd(base[m, :, BID], offset[m], relative[m], posted[m, :, BID], grid, owners, rungs, BID, after_mid, BAND)

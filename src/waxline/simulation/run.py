@@ -102,9 +102,6 @@ def run_scenario(scenario: Scenario, seed: int | None = None, *, progress: Progr
     state, recorder, ledger = simulate(scenario, shifted(total - scenario.clock.steps))
     result = assemble(scenario, state, recorder, ledger, time.perf_counter() - begun)
     result.baseline = falls
-    from waxline.analysis.summary import summarise
-
-    result.summary = summarise(result)
     return result
 
 

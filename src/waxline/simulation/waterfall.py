@@ -162,8 +162,8 @@ def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) 
     v = int(portfolios.venue[p])
     t_s = int(state.clock.t_s)
     cancel_orders(state, mine)
-    shares = state.orders.shares[mine[0]] if mine.size else np.zeros(N_CAUSES)
-    generation = float(state.orders.generation[mine[0]]) if mine.size else 1.0
+    shares = state.orders.table[mine[0], O_SHARES:].copy() if mine.size else np.zeros(N_CAUSES)
+    generation = float(state.orders.table[mine[0], O_GENERATION]) if mine.size else 1.0
     equity = float(portfolios.equity[p])
     for m in np.flatnonzero(portfolios.position[p]):
         quantity = float(portfolios.position[p, m])
