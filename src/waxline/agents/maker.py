@@ -105,6 +105,7 @@ class MakerParameters(Section):
         8.0, unit="multiple of calm volatility", low=0.1, high=1000.0, meaning="excess volatility at which quoted size is halved", source=ASSUMED
     )
     skew_share: float = quantity(0.6, unit="multiple of volatility", low=0.0, high=10.0, meaning="shift of the reservation price at full inventory", source=ASSUMED)
+    skew_limit_frac: float = quantity(0.02, unit="log price", low=0.0, high=1.0, meaning="largest shift of the reservation price", source=ASSUMED)
     inventory_limit: float = quantity(
         6.0, unit="multiple of size within 1 %", low=0.1, high=100.0, meaning="inventory at which a maker stops quoting the side that adds to it", source=ASSUMED
     )

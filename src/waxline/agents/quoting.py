@@ -175,7 +175,7 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
             if share > 0.0:
                 held = inventory[s, m] * price / (rules.inventory_limit * 0.43 * full)
             held = min(1.0, max(-1.0, held))
-            skew = rules.skew_share * held * max(volatility, 4.0 * calm)
+            skew = max(-rules.skew_limit, min(rules.skew_limit, rules.skew_share * held * max(volatility, 4.0 * calm)))
             skews[s, m] = skew
             reservation = estimate[s, m] - skew
             bid = int(math.floor((reservation - half) / grid))

@@ -41,6 +41,7 @@ class QuoteRules(NamedTuple):
     spread_share: float
     size_scale: float
     skew_share: float
+    skew_limit: float
     inventory_limit: float
     inventory_tau_s: float
     refill_rate: Floats

@@ -235,6 +235,7 @@ def build_quote_rules(scenario: Scenario) -> QuoteRules:
         spread_share=rules.spread_volatility_share,
         size_scale=rules.size_volatility_scale,
         skew_share=rules.skew_share,
+        skew_limit=rules.skew_limit_frac,
         inventory_limit=rules.inventory_limit,
         inventory_tau_s=rules.inventory_tau_s,
         refill_rate=refill,

@@ -61,7 +61,8 @@ BOUGHT, PAID, SOLD, RECEIVED = range(4)
 def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, cause, source, counts, bid_log, ask_log, reach, free):
     """Collect one market's orders: row 0 sells, row 1 buys; writes entries [2, 5, N], cause, source [2, N], counts [2].
 
-    Forced orders may walk at most `reach` (log) beyond bid_log or ask_log, the best of the other side or the last trade if that is worse (NaN: side empty); `free`: no such limit for sells.
+    Forced orders may walk at most `reach` (log) beyond bid_log or ask_log, the worst of the best quote now, the best after
+    the last clearing and the last trade (NaN: side empty); `free`: no such limit for sells.
     Sources: flow number, or number of flows + order number.
     """
     kinds = flow_cause.size
@@ -269,8 +270,8 @@ def clear_markets(markets, books, causes, flows, orders, cells, traders, portfol
         mid = bounded_mid(bid, ask, grid, mids[m])
         step[m, REQUOTING] += mid - mids[m]
         traded_last = math.log(books.last[m])
-        bid_log = min(bid * grid, traded_last) if bid != NO_LEVEL else math.nan
-        ask_log = max(ask * grid, traded_last) if ask != NO_LEVEL else math.nan
+        bid_log = min(bid * grid, traded_last, max(books.best_bid[m], -1e3)) if bid != NO_LEVEL and books.best_bid[m] > -1e300 else math.nan
+        ask_log = max(ask * grid, traded_last, min(books.best_ask[m], 1e3)) if ask != NO_LEVEL and books.best_ask[m] < 1e300 else math.nan
         reach = (perp_walk if perps[m] else spot_walk) * dt
         free = tiny_free and not perps[m] and classes[m] == TINY
         gather(flow_quantity[m], flow_limit[m], flow_cause, table, link, head[m], entries, cause, source, counts, bid_log, ask_log, reach, free)

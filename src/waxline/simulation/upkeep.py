@@ -7,7 +7,7 @@ import math
 from waxline.accounts.kernels import trade_portfolio, trade_single
 from waxline.jit import njit
 
-CROWD, HOLDERS, OUTSIDE, NEW_SHORTS, VALUE_BUYER = 0, 6, 11, 12, 3
+CROWD, INFORMED, HOLDERS, OUTSIDE = 0, 2, 6, 11
 LIQUIDATING, CLOSED = 3, 5
 
 
@@ -58,13 +58,19 @@ def shed_inventory(markets, books, cells, portfolios, slot_account, tau_s, dt):
 
 @njit
 def close_by_agreement(markets, books, cells, rate, dt):
-    """Let longs and shorts without a liquidation line close against each other at the mid while volatility is above five times calm."""
+    """Let longs and shorts without a liquidation line close against each other at the mid while volatility is above five times calm.
+
+    Informed sellers of perps are holders who reduce: what they sold is taken from the holders' longs first.
+    """
     share = 1.0 - math.exp(-rate * dt)
-    if share <= 0.0:
-        return
     for m in range(markets.venue.size):
         if not markets.perp[m]:
             continue
+        sellers = min(max(cells.quantity[HOLDERS, m], 0.0), max(-cells.quantity[INFORMED, m], 0.0))
+        if sellers > 0.0:
+            value = sellers * math.exp(books.mid[m])
+            trade_single(cells.quantity[HOLDERS], cells.cost[HOLDERS], cells.cash[HOLDERS], m, True, -sellers, -value)
+            trade_single(cells.quantity[INFORMED], cells.cost[INFORMED], cells.cash[INFORMED], m, True, sellers, value)
         if math.sqrt(books.variance[m] * 60.0) < 5.0 * markets.volatility[m]:
             continue
         size = min(max(cells.quantity[HOLDERS, m], 0.0), max(-cells.quantity[OUTSIDE, m], 0.0)) * share
