@@ -54,7 +54,7 @@ class TrendParameters(Section):
     holdings_depths: float = quantity(10.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="coins of trend sellers on a venue with leverage", source=ASSUMED)
     holdings_depths_outside: float = quantity(5.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="the same on a spot exchange", source=ASSUMED)
     window_s: float = quantity(300.0, unit="s", low=10.0, high=86400.0, meaning="memory of the mean they compare with", source=ASSUMED)
-    start_frac: float = quantity(0.03, unit="fraction", low=0.0, high=1.0, meaning="distance below that mean at which they begin", source=ASSUMED)
+    start_frac: float = quantity(0.015, unit="fraction", low=0.0, high=1.0, meaning="distance below that mean at which they begin", source=ASSUMED)
     full_frac: float = quantity(0.10, unit="fraction", low=0.001, high=1.0, meaning="further distance at which they sell at full rate", source=ASSUMED)
     rate: float = quantity(0.006, unit="1/s", low=0.0, high=1.0, meaning="part of holdings sold per second at full rate", source=ASSUMED)
     depth_share: float = quantity(0.25, unit="fraction per s", low=0.0, high=1.0, meaning="largest part of current depth taken per second", source=ASSUMED)

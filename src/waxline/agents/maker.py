@@ -43,10 +43,10 @@ class MakerParameters(Section):
     withdraw: bool = switch(meaning="makers pull quotes when volatility is high, and their quotes vanish when they are liquidated", link=9)
     volatility_response: bool = switch(meaning="quoted size falls and spread grows with realised volatility", link=9)
     accounts: list[MakerAccount] = [
-        MakerAccount(name="maker-1", share_frac=0.30, pledged_share_frac=0.36, lent_frac=0.90, pull_volatility_ratio=52, cool_down_s=480),
-        MakerAccount(name="maker-2", share_frac=0.24, pledged_share_frac=0.28, lent_frac=0.88, pull_volatility_ratio=70, cool_down_s=600),
-        MakerAccount(name="maker-3", share_frac=0.18, pledged_share_frac=0.22, lent_frac=0.86, pull_volatility_ratio=44, cool_down_s=540),
-        MakerAccount(name="maker-4", share_frac=0.12, pledged_share_frac=0.14, lent_frac=0.82, pull_volatility_ratio=84, cool_down_s=700),
+        MakerAccount(name="maker-1", share_frac=0.30, pledged_share_frac=0.36, lent_frac=0.92, pull_volatility_ratio=52, cool_down_s=480),
+        MakerAccount(name="maker-2", share_frac=0.24, pledged_share_frac=0.28, lent_frac=0.80, pull_volatility_ratio=70, cool_down_s=600),
+        MakerAccount(name="maker-3", share_frac=0.18, pledged_share_frac=0.22, lent_frac=0.80, pull_volatility_ratio=44, cool_down_s=540),
+        MakerAccount(name="maker-4", share_frac=0.12, pledged_share_frac=0.14, lent_frac=0.74, pull_volatility_ratio=84, cool_down_s=700),
         MakerAccount(name="maker-5", share_frac=0.10, pledged_share_frac=0.0, lent_frac=0.0, pull_volatility_ratio=60, cool_down_s=660),
         MakerAccount(name="maker-6", share_frac=0.06, pledged_share_frac=0.0, lent_frac=0.0, pull_volatility_ratio=92, cool_down_s=760),
     ]
@@ -65,7 +65,7 @@ class MakerParameters(Section):
         1.0, unit="multiple of the maker's full asks", low=0.0, high=100.0, meaning="coins held for quoting asks where nothing is pledged", source=ASSUMED
     )
     stock_own_frac: float = quantity(
-        0.5, unit="fraction", low=0.0, high=1.0, meaning="part of that stock paid from own capital; the rest from the account's cash or loan", source=ASSUMED
+        0.8, unit="fraction", low=0.0, high=1.0, meaning="part of that stock paid from own capital; the rest from the account's cash or loan", source=ASSUMED
     )
     perp_capital_depths: float = quantity(
         1.0, unit="multiple of the maker's full quotes", low=0.0, high=100.0, meaning="cash of an account on a venue where it has pledged nothing, per perp", source=ASSUMED
@@ -85,7 +85,7 @@ class MakerParameters(Section):
     sister_tau_s: float = quantity(40.0, unit="s", low=1.0, high=86400.0, meaning="time constant of the link between spot and perp of a venue", source=ASSUMED)
     venue_tau_s: float = quantity(15.0, unit="s", low=1.0, high=86400.0, meaning="time constant of the link between spot books of two venues", source=ASSUMED)
     venue_halted_tau_s: float = quantity(
-        500.0, unit="s", low=1.0, high=86400.0, meaning="the same while transfers of one of the two are halted", source=f"{ASSUMED}; range 300-3000"
+        240.0, unit="s", low=1.0, high=86400.0, meaning="the same while transfers of one of the two are halted", source=f"{ASSUMED}; range 300-3000"
     )
     perp_venue_tau_s: float = quantity(240.0, unit="s", low=1.0, high=86400.0, meaning="time constant between perps of two venues (margin only, no transfer)", source=ASSUMED)
     perp_outside_tau_s: float = quantity(

@@ -10,9 +10,10 @@ class Whale(Section):
 
     name: str = text(meaning="name in tables and records")
     venue: str = text(meaning="venue of the account")
-    collateral_usd: dict[str, float] = text(meaning="pledged assets and their value in USD at the reference prices")
+    enabled: bool = switch(meaning="this account exists", link=12)
+    collateral_usd: dict[str, float] = quantity(unit="USD", meaning="pledged assets and their value at the reference prices", source=ASSUMED)
     loan_to_value_frac: float = quantity(unit="fraction of haircut value", low=0.0, high=0.99, meaning="borrowed stablecoins", source=ASSUMED)
-    perp_longs_usd: dict[str, float] = text(meaning="long perps and their notional in USD at the reference prices")
+    perp_longs_usd: dict[str, float] = quantity(unit="USD", meaning="long perps and their notional at the reference prices", source=ASSUMED)
     reserve_usd: float = quantity(0.0, unit="USD", low=0.0, high=1e12, meaning="cash outside that can still be added", source=ASSUMED)
 
 

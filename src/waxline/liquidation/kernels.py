@@ -24,12 +24,15 @@ from waxline.market.tables import (
     O_SHARES,
     O_SIDE,
     O_SINCE,
+    O_START,
 )
 
 PERP_LIQUIDATION, COLLATERAL_LIQUIDATION, DELEVERAGING, STOP_LOSS = 1, 2, 3, 12
 HEALTHY, CALLED, STOPPING, LIQUIDATING, TAKEN_OVER, CLOSED = range(6)
 CELL_BASE = 10**9
 NOT_WATCHED = -2
+LAST_PART = 0.05
+"""Part of an order that is worked whole, so that no order trickles for ever."""
 
 
 @njit
@@ -70,6 +73,7 @@ def add_order(table, link, head, used, account, market, side, quantity, limit, c
     table[n, O_MARKET] = market
     table[n, O_SIDE] = side
     table[n, O_LEFT] = quantity
+    table[n, O_START] = quantity
     table[n, O_LIMIT] = limit
     table[n, O_CAUSE] = cause
     table[n, O_GENERATION] = generation
@@ -123,7 +127,8 @@ def release_orders(table, link, head, perp, claim_asset, depth_usd, mid, perp_ta
             elif claim and t_s - table[n, O_SINCE] < claim_delay:
                 table[n, O_RELEASE] = 0.0
             else:
-                table[n, O_RELEASE] = table[n, O_LEFT] * pace[0 if table[n, O_SIDE] < 0.0 else 1]
+                small = table[n, O_LEFT] < LAST_PART * table[n, O_START]
+                table[n, O_RELEASE] = table[n, O_LEFT] * (1.0 if small else pace[0 if table[n, O_SIDE] < 0.0 else 1])
             n = link[n]
 
 

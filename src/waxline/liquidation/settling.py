@@ -32,6 +32,7 @@ from waxline.market.tables import (
     O_ROW_FILLED,
     O_SHARES,
     O_SIDE,
+    O_START,
     O_TAKEN,
     O_TAKEN_CASH,
 )
@@ -42,6 +43,7 @@ CLOSE_IN_BOOK, COLLATERAL_SALE, TAKEOVER = 2, 3, 4
 FUND = 9
 DUST_USD = 1e-6
 SMALL_USD = 1000.0
+LAST_PART = 0.05
 
 
 @njit
@@ -168,7 +170,7 @@ def settle_orders(table, link, head, rows, used, perp, venue, mark, traders, fun
                     zero = max((cost[i] - cash[i]) / q, 1e-12)
                     if (mark[m] < zero) if q > 0.0 else (mark[m] > zero):
                         left = table[n, O_LEFT]
-                        size = min(left if left * mark[m] < SMALL_USD else left * part, abs(q))
+                        size = min(left if left * mark[m] < SMALL_USD or left < LAST_PART * table[n, O_START] else left * part, abs(q))
                         side = int(table[n, O_SIDE])
                         pass_to_fund(i, m, side * size, zero, quantity, cost, cash, fund_quantity, fund_cost, fund_cash)
                         table[n, O_LEFT] = max(left - size, 0.0)

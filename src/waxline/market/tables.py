@@ -114,7 +114,7 @@ class Orders(NamedTuple):
 
 
 O_ACCOUNT, O_MARKET, O_SIDE, O_LEFT, O_RELEASE, O_LIMIT, O_CAUSE, O_GENERATION = range(8)
-O_FILLED, O_CASH, O_ROW_FILLED, O_ROW_CASH, O_SINCE, O_EQUITY, O_TAKEN, O_TAKEN_CASH, O_SHARES = range(8, 17)
+O_FILLED, O_CASH, O_ROW_FILLED, O_ROW_CASH, O_SINCE, O_EQUITY, O_TAKEN, O_TAKEN_CASH, O_START, O_SHARES = range(8, 18)
 """Columns of an order: account (trader, or -1 - portfolio), market, side, coins left, coins worked this step, worst log price, cause,
 generation, coins and USD filled in all and since the last row, second it was given, equity then,
-coins and USD taken over since the last row, and from O_SHARES the shares by cause."""
+coins and USD taken over since the last row, coins at the start, and from O_SHARES the shares by cause."""

@@ -84,7 +84,7 @@ def build_state(scenario: Scenario) -> State:
         prices=prices,
         clock=build_clock(scenario, names, markets, pairs),
         pending=build_pending(scenario, names, markets),
-        rows=empty_rows(traders.quantity.size * 3 + SPARE_ROWS),
+        rows=empty_rows(traders.quantity.size * 6 + SPARE_ROWS),
         scratch=empty_scratch(traders.quantity.size + 4096, owners),
         slot_account=slot_account,
         tiers=tiers,

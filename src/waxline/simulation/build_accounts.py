@@ -80,7 +80,7 @@ def build_portfolios(scenario: Scenario, names: Names, markets: Markets, venues:
     exchange = [v for v, name in enumerate(names.venues) if scenario.venue(name).kind.value != "lending_pool"]
     owners = [row.name for row in makers] + [ENTRANT]
     rows: list[dict[str, object]] = [{"venue": v, "owner": o, "kind": MAKER, "name": f"{owner}@{names.venues[v]}"} for o, owner in enumerate(owners) for v in exchange]
-    whales = scenario.whales.named if scenario.whales.enabled else []
+    whales = [row for row in scenario.whales.named if row.enabled] if scenario.whales.enabled else []
     for whale in sorted(whales, key=lambda row: row.name):
         rows.append({"venue": names.venues.index(whale.venue), "owner": len(owners), "kind": WHALE, "name": whale.name})
         owners.append(whale.name)

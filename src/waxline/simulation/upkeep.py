@@ -60,7 +60,8 @@ def shed_inventory(markets, books, cells, portfolios, slot_account, tau_s, dt):
 def close_by_agreement(markets, books, cells, rate, dt):
     """Let longs and shorts without a liquidation line close against each other at the mid while volatility is above five times calm.
 
-    Informed sellers of perps are holders who reduce: what they sold is taken from the holders' longs first.
+    Informed sellers of perps are holders who reduce: what they sold is taken from the holders' longs first, and
+    then from longs outside, which stand for shorts that covered.
     """
     share = 1.0 - math.exp(-rate * dt)
     for m in range(markets.venue.size):
@@ -71,6 +72,11 @@ def close_by_agreement(markets, books, cells, rate, dt):
             value = sellers * math.exp(books.mid[m])
             trade_single(cells.quantity[HOLDERS], cells.cost[HOLDERS], cells.cash[HOLDERS], m, True, -sellers, -value)
             trade_single(cells.quantity[INFORMED], cells.cost[INFORMED], cells.cash[INFORMED], m, True, sellers, value)
+        buyers = min(max(cells.quantity[OUTSIDE, m], 0.0), max(-cells.quantity[INFORMED, m], 0.0))
+        if buyers > 0.0:
+            value = buyers * math.exp(books.mid[m])
+            trade_single(cells.quantity[OUTSIDE], cells.cost[OUTSIDE], cells.cash[OUTSIDE], m, True, -buyers, -value)
+            trade_single(cells.quantity[INFORMED], cells.cost[INFORMED], cells.cash[INFORMED], m, True, buyers, value)
         if math.sqrt(books.variance[m] * 60.0) < 5.0 * markets.volatility[m]:
             continue
         size = min(max(cells.quantity[HOLDERS, m], 0.0), max(-cells.quantity[OUTSIDE, m], 0.0)) * share
