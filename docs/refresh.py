@@ -30,9 +30,7 @@ def output_of(name: str) -> str:
     settings = {**os.environ, "COLUMNS": WIDTH, "TERMINAL_WIDTH": WIDTH, "NO_COLOR": "1", "PYTHONPATH": str(ROOT / "src")}
     for forced in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS"):
         settings.pop(forced, None)
-    done = subprocess.run(
-        [sys.executable, "-m", "waxline", *COMMANDS[name]], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=settings
-    )
+    done = subprocess.run([sys.executable, "-m", "waxline", *COMMANDS[name]], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=settings)
     lines = [line.rstrip() for line in done.stdout.replace(f"{ROOT}/", "").splitlines()]
     return "\n".join(lines).strip("\n")
 

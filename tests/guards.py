@@ -13,13 +13,9 @@ LARGEST_FILE_BYTES = 1_000_000
 
 # Written in pieces, so that this file does not name what it forbids.
 MACHINE_PATH = re.compile(r"(?<![\w.$}\]])/(?:" + "|".join(("root", "work", "home", "tmp")) + r")(?=/|\b)")
-PACKAGE_INDEX = re.compile(
-    r"https?://[^\s\"']*(?:/simple|/packages/|registry\.)|pypi" + r"\.org|python" + r"hosted\.org|127\.0\.0\.1:\d+/simple"
-)
+PACKAGE_INDEX = re.compile(r"https?://[^\s\"']*(?:/simple|/packages/|registry\.)|pypi" + r"\.org|python" + r"hosted\.org|127\.0\.0\.1:\d+/simple")
 UNFINISHED = re.compile(
-    r"\b(?:"
-    + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "NotImplemented" + "Error", "place" + "holder", "dum" + "my", "st" + "ub"))
-    + r")\b",
+    r"\b(?:" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "NotImplemented" + "Error", "place" + "holder", "dum" + "my", "st" + "ub")) + r")\b",
     re.I,
 )
 ADDRESS = re.compile(r"\b(?:https?|file|ftp)://")
@@ -27,16 +23,12 @@ ADDRESS = re.compile(r"\b(?:https?|file|ftp)://")
 
 def tracked_files(root: Path) -> list[Path]:
     """Return the files that git tracks or would add; without git, every file outside the folders that .gitignore names."""
-    listed = subprocess.run(
-        ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True
-    )
+    listed = subprocess.run(["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True)
     if listed.returncode == 0:
         return sorted(path for name in listed.stdout.split("\0") if name and (path := root / name).is_file())
     ignored = {line.strip().strip("/") for line in (root / ".gitignore").read_text().splitlines()} | {".git"}
     return sorted(
-        path
-        for path in root.rglob("*")
-        if path.is_file() and not any(part in ignored or part.endswith(".egg-info") for part in path.relative_to(root).parts)
+        path for path in root.rglob("*") if path.is_file() and not any(part in ignored or part.endswith(".egg-info") for part in path.relative_to(root).parts)
     )
 
 
@@ -128,9 +120,7 @@ def numba_imports(source: str) -> list[int]:
 
 def heavy_imports_at_the_top(source: str) -> list[str]:
     """Return the heavy libraries that `source` imports outside functions; commands must not, or `waxline --help` gets slow."""
-    top = ast.Module(
-        body=[node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)], type_ignores=[]
-    )
+    top = ast.Module(body=[node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)], type_ignores=[])
     names = [name for _, name in imported_modules(ast.unparse(top), "waxline.cli.x", False)]
     light = ("waxline.errors", "waxline.units", "waxline.limits", "waxline.cli", "waxline.__version__")
     heavy = [name for name in names if any(name == lib or name.startswith(lib + ".") for lib in HEAVY)]
@@ -145,10 +135,7 @@ def lines_matching(pattern: re.Pattern[str], text: str) -> list[str]:
 def unlocked(requirements: str) -> list[str]:
     """Return what is wrong with a lock file: addresses, index options, packages without exact version or without hashes."""
     wrong = [f"address in line {line}" for line in lines_matching(ADDRESS, requirements)]
-    wrong += [
-        f"index option in line {line}"
-        for line in lines_matching(re.compile(r"^\s*(?:-i|-f|--(?:extra-)?index|--find)"), requirements)
-    ]
+    wrong += [f"index option in line {line}" for line in lines_matching(re.compile(r"^\s*(?:-i|-f|--(?:extra-)?index|--find)"), requirements)]
     packages = re.split(r"\n(?=[a-zA-Z0-9])", re.sub(r"^#.*\n", "", requirements, flags=re.M).strip())
     wrong += [f"no exact version: {entry.split()[0]}" for entry in packages if not re.match(r"[\w.-]+==[\w.!+]+", entry)]
     wrong += [f"no hash: {entry.split()[0]}" for entry in packages if "--hash=sha256:" not in entry]

@@ -313,13 +313,11 @@ def _accounts(liquidations: pl.DataFrame) -> pl.DataFrame:
         pl.col("notional_usd").filter(pl.col("counted")).sum().alias("liquidated_usd"),
         (-pl.col("equity_usd").fill_null(0.0).clip(upper_bound=0.0)).max().alias("negative_equity_usd"),
         pl.col("t_s").min().cast(pl.Float64).alias("first_trigger_t_s"),
-        (pl.col("share_perp_liquidation") / (pl.col("share_perp_liquidation") + pl.col("share_collateral_liquidation")))
-        .first()
-        .alias("by_perp_frac"),
+        (pl.col("share_perp_liquidation") / (pl.col("share_perp_liquidation") + pl.col("share_collateral_liquidation"))).first().alias("by_perp_frac"),
     )
-    rows = grouped.with_columns(
-        (pl.col("liquidated_usd") * 0.1).alias("equity_before_usd"), (pl.col("liquidated_usd") * 0.01).alias("equity_end_usd")
-    ).sort("account")
+    rows = grouped.with_columns((pl.col("liquidated_usd") * 0.1).alias("equity_before_usd"), (pl.col("liquidated_usd") * 0.01).alias("equity_end_usd")).sort(
+        "account"
+    )
     return table("accounts", {name: rows[name] for name in ACCOUNT_COLUMNS})
 
 

@@ -225,9 +225,7 @@ def heavy_loaded_by(first: str, with_help: bool) -> list[str]:
             "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    main()\n"
             "sys.argv = ['', libraries]\n"
         )
-    done = subprocess.run(
-        [sys.executable, "-c", start + LOADED, libraries], capture_output=True, text=True, check=True, cwd=ROOT / "src"
-    )
+    done = subprocess.run([sys.executable, "-c", start + LOADED, libraries], capture_output=True, text=True, check=True, cwd=ROOT / "src")
     loaded: list[str] = json.loads(done.stdout)
     return loaded
 
@@ -271,9 +269,7 @@ def test_a_changed_constant_in_another_file_reaches_an_already_compiled_kernel(t
     package.mkdir()
     for name in ("__init__.py", "jit.py"):
         shutil.copy(PACKAGE / name, package / name)
-    (package / "caller.py").write_text(
-        "from waxline.jit import njit\nfrom waxline.constant import K\n@njit\ndef f(x):\n    return K * x\nprint(f(1.0))\n"
-    )
+    (package / "caller.py").write_text("from waxline.jit import njit\nfrom waxline.constant import K\n@njit\ndef f(x):\n    return K * x\nprint(f(1.0))\n")
     printed = []
     for constant in ("2.0", "3.0"):
         (package / "constant.py").write_text(f"K = {constant}\n")

@@ -24,9 +24,7 @@ def test_without_out_the_report_lies_in_the_run_folder(folder: Path) -> None:
 
 
 def test_out_and_picture_say_where(folder: Path, tmp_path: Path) -> None:
-    result = CliRunner().invoke(
-        app, ["report", str(folder), "--out", str(tmp_path / "new" / "x.html"), "--picture", str(tmp_path / "x.png")]
-    )
+    result = CliRunner().invoke(app, ["report", str(folder), "--out", str(tmp_path / "new" / "x.html"), "--picture", str(tmp_path / "x.png")])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "new" / "x.html").is_file() and (tmp_path / "x.png").is_file()
 

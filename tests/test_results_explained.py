@@ -130,9 +130,7 @@ def test_the_endogenous_share_is_the_slack_that_forced_flows_took() -> None:
 
 def test_contagion_says_which_forced_volume_made_which() -> None:
     found = accounting.contagion(forced_run())
-    matrix = {
-        kind: dict(zip(found.to_kinds, row, strict=True)) for kind, row in zip(found.from_kinds, found.caused_usd, strict=True)
-    }
+    matrix = {kind: dict(zip(found.to_kinds, row, strict=True)) for kind, row in zip(found.from_kinds, found.caused_usd, strict=True)}
     assert matrix["perp liquidation"] == {"perp liquidation": 150.0, "collateral sale": 200.0}
     assert matrix["collateral sale"] == {"perp liquidation": 100.0, "collateral sale": 0.0}
     assert matrix["outside"] == {"perp liquidation": 550.0, "collateral sale": 0.0}

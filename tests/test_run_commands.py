@@ -34,9 +34,7 @@ class Simulation:
         self.drift = 0.0
         self.stop: BaseException | None = None
 
-    def run_scenario(
-        self, scenario: Any, seed: int, *, progress: Callable[[int, int], None] | None = None, baseline: bool = True
-    ) -> RunResult:
+    def run_scenario(self, scenario: Any, seed: int, *, progress: Callable[[int, int], None] | None = None, baseline: bool = True) -> RunResult:
         self.calls.append({"name": scenario.name, "seed": seed, "baseline": baseline})
         if progress is not None:
             progress(3600, 7200)
@@ -140,9 +138,7 @@ def test_run_works_without_a_report_writer(simulation: Simulation, monkeypatch: 
     assert "report:" not in call("run", NAME).stdout
 
 
-def test_progress_is_a_line_every_few_seconds_when_stderr_is_no_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_is_a_line_every_few_seconds_when_stderr_is_no_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 5.0, 6.0, 10.5])
     monkeypatch.setattr(running.time, "monotonic", lambda: next(clock))
     with running.Progress() as progress:
@@ -214,9 +210,7 @@ def test_validate_judges_the_median_over_seeds(simulation: Simulation, in_proces
     assert not any(call["baseline"] for call in simulation.calls)
 
 
-def test_validate_uses_finished_seeds_again_until_something_that_matters_changes(
-    simulation: Simulation, in_process: list[str], tmp_path: Path
-) -> None:
+def test_validate_uses_finished_seeds_again_until_something_that_matters_changes(simulation: Simulation, in_process: list[str], tmp_path: Path) -> None:
     call("validate", NAME, "--seeds", "2")
     result = call("validate", NAME, "--seeds", "3")
     assert in_process == ["1", "2", "3"]

@@ -123,9 +123,7 @@ def test_text_that_is_no_yaml_is_refused_with_its_line() -> None:
 def test_deep_nesting_and_multiplying_aliases_are_refused() -> None:
     with pytest.raises(ScenarioError, match="levels"):
         parse_scenario("a: " + "[" * 100 + "]" * 100)
-    bomb = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
-        f"a{n}: &a{n} [" + ",".join([f"*a{n - 1}"] * 10) + "]\n" for n in range(1, 9)
-    )
+    bomb = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n" + "".join(f"a{n}: &a{n} [" + ",".join([f"*a{n - 1}"] * 10) + "]\n" for n in range(1, 9))
     with pytest.raises(ScenarioError, match="aliases that multiply"):
         parse_scenario(bomb)
 

@@ -29,9 +29,7 @@ def test_durations_are_read_in_seconds(text: str | float, seconds: float) -> Non
     assert units.parse_duration_s(text) == seconds
 
 
-@pytest.mark.parametrize(
-    ("text", "fraction"), [("0.05", 0.05), (0.05, 0.05), ("5 %", 0.05), ("500bps", 0.05), ("-3%", -0.03), (".5", 0.5)]
-)
+@pytest.mark.parametrize(("text", "fraction"), [("0.05", 0.05), (0.05, 0.05), ("5 %", 0.05), ("500bps", 0.05), ("-3%", -0.03), (".5", 0.5)])
 def test_fractions_are_read_from_numbers_per_cent_and_basis_points(text: str | float, fraction: float) -> None:
     assert units.parse_frac(text) == pytest.approx(fraction, rel=1e-15)
 
@@ -91,9 +89,7 @@ def test_amounts_are_shown_with_three_digits(amount_usd: float | None, text: str
     assert units.format_usd(amount_usd) == text
 
 
-@pytest.mark.parametrize(
-    ("price_usd", "text"), [(121_560.4, "121,560"), (3.7642, "3.7642"), (0.001, "0.0010000"), (math.nan, "n/a"), (0.0, "0")]
-)
+@pytest.mark.parametrize(("price_usd", "text"), [(121_560.4, "121,560"), (3.7642, "3.7642"), (0.001, "0.0010000"), (math.nan, "n/a"), (0.0, "0")])
 def test_prices_are_shown_with_five_digits_and_no_exponent(price_usd: float, text: str) -> None:
     assert units.format_price_usd(price_usd) == text
 

@@ -151,11 +151,7 @@ def _liquidations(names: list[str], events: list[dict[str, Any]]) -> pl.DataFram
         }
         row.update({key: value for key, value in given.items() if key != "market"})
         rows.append(row)
-    return (
-        table("liquidations", {column.name: [row[column.name] for row in rows] for column in LIQUIDATIONS})
-        if rows
-        else empty_table("liquidations")
-    )
+    return table("liquidations", {column.name: [row[column.name] for row in rows] for column in LIQUIDATIONS}) if rows else empty_table("liquidations")
 
 
 def _accounts(accounts: list[dict[str, Any]]) -> pl.DataFrame:
@@ -167,10 +163,7 @@ def _accounts(accounts: list[dict[str, Any]]) -> pl.DataFrame:
         "venue": "binance",
         "weight": 1.0,
     }
-    rows = [
-        {**blank, "account": number, "first_trigger_t_s": None, "by_perp_frac": None, **given}
-        for number, given in enumerate(accounts)
-    ]
+    rows = [{**blank, "account": number, "first_trigger_t_s": None, "by_perp_frac": None, **given} for number, given in enumerate(accounts)]
     return table("accounts", {column.name: [row[column.name] for row in rows] for column in ACCOUNTS})
 
 

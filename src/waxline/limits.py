@@ -37,9 +37,7 @@ ACCOUNTS = Limit(
     "Let an account stand for more people (population weight), or split the venue into several runs.",
 )
 ASSETS = Limit("assets of a scenario", 1_000, "assets", "Put the smallest coins together into one that stands for several pairs.")
-MARKETS = Limit(
-    "markets of a scenario", 2_000, "markets", "Put the smallest coins together into one that stands for several pairs."
-)
+MARKETS = Limit("markets of a scenario", 2_000, "markets", "Put the smallest coins together into one that stands for several pairs.")
 STEPS = Limit("steps of a run", 200_000, "steps", "Use a longer step (step_s) or a shorter window.")
 MARKET_STEPS = Limit(
     "markets times steps of a run, all held in memory",
@@ -47,13 +45,9 @@ MARKET_STEPS = Limit(
     "market-steps",
     "Use fewer markets, a longer step (step_s) or a shorter window.",
 )
-BOOK_LEVELS = Limit(
-    "price levels of one side of a book", 20_000, "levels", "Use a wider price grid (level_bps) or a nearer end of the ladder."
-)
+BOOK_LEVELS = Limit("price levels of one side of a book", 20_000, "levels", "Use a wider price grid (level_bps) or a nearer end of the ladder.")
 SEEDS = Limit("seeds of one command", 10_000, "seeds", "Start several commands with different first seeds.")
-OVERRIDES = Limit(
-    "overrides of one command", 1_000, "overrides", "Copy the scenario with `waxline scenario copy` and edit the file."
-)
+OVERRIDES = Limit("overrides of one command", 1_000, "overrides", "Copy the scenario with `waxline scenario copy` and edit the file.")
 SCENARIO_FILE_BYTES = Limit(
     "the size of a scenario or rule file",
     10_000_000,

@@ -60,7 +60,25 @@ def liquidation_price(quantity, cost, cash, rate, deduction):
 
 
 @njit
-def value_portfolios(venue, balance, position, cost, ratio, debt_rate, mark, asset_price, perp_start, perp_end, tier_cap, tier_rate, tier_deduction, flat_rate, equity_out, maintenance_out, collateral_out):
+def value_portfolios(
+    venue,
+    balance,
+    position,
+    cost,
+    ratio,
+    debt_rate,
+    mark,
+    asset_price,
+    perp_start,
+    perp_end,
+    tier_cap,
+    tier_rate,
+    tier_deduction,
+    flat_rate,
+    equity_out,
+    maintenance_out,
+    collateral_out,
+):
     """Value every portfolio at the venue's prices; writes equity_out, maintenance_out, collateral_out [P] in USD.
 
     E = cash + sum_a ratio_a balance_a price_a (negative balances in full) + sum_m (q_m mark_m - cost_m)

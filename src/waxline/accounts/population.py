@@ -60,7 +60,10 @@ def draw_traders(
     for round_number in range(ROUNDS):
         if not open_draws.any():
             break
-        u = [uniforms(key(seed, int(purpose), lane * 64 + round_number), count) for purpose in (Purpose.POPULATION_LEVERAGE, Purpose.POPULATION_ENTRY, Purpose.POPULATION)]
+        u = [
+            uniforms(key(seed, int(purpose), lane * 64 + round_number), count)
+            for purpose in (Purpose.POPULATION_LEVERAGE, Purpose.POPULATION_ENTRY, Purpose.POPULATION)
+        ]
         level = np.minimum(leverages[np.searchsorted(weights, u[0]).clip(0, len(leverages) - 1)], most)
         price = reference_usd * np.exp(rules.entry_spread_frac * normal_values(u[1]))
         line = price * (1.0 - side / level) / (1.0 - side * maintenance_rate)

@@ -20,11 +20,18 @@ class InformedParameters(Section):
 
     enabled: bool = switch(meaning="informed flow")
     rate_frac: float = quantity(
-        0.02, unit="fraction of calm depth per s and 1 % of gap", low=0.0, high=1.0, meaning="speed of trading toward fair value", source=f"{ASSUMED}; half of it halves the alt fall"
+        0.02,
+        unit="fraction of calm depth per s and 1 % of gap",
+        low=0.0,
+        high=1.0,
+        meaning="speed of trading toward fair value",
+        source=f"{ASSUMED}; half of it halves the alt fall",
     )
     gap_limit_frac: float = quantity(0.04, unit="fraction", low=0.001, high=1.0, meaning="gap beyond which they trade no faster", source=ASSUMED)
     buying_gap_limit_frac: float = quantity(0.002, unit="fraction", low=0.0, high=1.0, meaning="the same when they buy", source=ASSUMED)
-    capital_depths: float = quantity(25.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="cash and coins of informed traders per market", source=ASSUMED)
+    capital_depths: float = quantity(
+        25.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="cash and coins of informed traders per market", source=ASSUMED
+    )
 
 
 class ValueParameters(Section):
@@ -32,12 +39,22 @@ class ValueParameters(Section):
 
     enabled: bool = switch(meaning="value buyers and their cash", link=14)
     sellers: bool = switch(meaning="value sellers into rallies")
-    cash_depths: ByClass = quantity(by_class(13.0, 7.0, 6.0, 5.0, 5.0, 4.0), unit="multiple of calm depth", meaning="cash of value buyers per market", source=ASSUMED)
-    cash_factor_outside: float = quantity(2.0, unit="multiple", low=0.0, high=100.0, meaning="more cash waits on spot exchanges without leverage", source=ASSUMED)
-    start_discount_frac: ByClass = quantity(by_class(0.055, 0.12, 0.15, 0.20, 0.20, 0.05), unit="fraction", meaning="discount to the anchor at which they begin", source=ASSUMED)
-    full_discount_width_frac: ByClass = quantity(by_class(0.13, 0.35, 0.40, 0.40, 0.40, 0.30), unit="fraction", meaning="further discount at which they buy at full rate", source=ASSUMED)
-    tau_s: ByClass = quantity(by_class(130.0, 200.0, 270.0, 400.0, 400.0, 270.0), unit="s", meaning="time in which they spend their cash at full rate", source=ASSUMED)
-    delay_s: ByClass = quantity(by_class(18.0, 60.0, 80.0, 160.0, 160.0, 80.0), unit="s", meaning="reaction delay", source=ASSUMED)
+    cash_depths: ByClass = quantity(
+        by_class(16.0, 12.0, 6.0, 5.0, 5.0, 4.0), unit="multiple of calm depth", meaning="cash of value buyers per market", source=ASSUMED
+    )
+    cash_factor_outside: float = quantity(
+        2.0, unit="multiple", low=0.0, high=100.0, meaning="more cash waits on spot exchanges without leverage", source=ASSUMED
+    )
+    start_discount_frac: ByClass = quantity(
+        by_class(0.055, 0.09, 0.15, 0.20, 0.20, 0.05), unit="fraction", meaning="discount to the anchor at which they begin", source=ASSUMED
+    )
+    full_discount_width_frac: ByClass = quantity(
+        by_class(0.10, 0.20, 0.40, 0.40, 0.40, 0.30), unit="fraction", meaning="further discount at which they buy at full rate", source=ASSUMED
+    )
+    tau_s: ByClass = quantity(
+        by_class(80.0, 120.0, 270.0, 400.0, 400.0, 270.0), unit="s", meaning="time in which they spend their cash at full rate", source=ASSUMED
+    )
+    delay_s: ByClass = quantity(by_class(15.0, 40.0, 80.0, 160.0, 160.0, 80.0), unit="s", meaning="reaction delay", source=ASSUMED)
     fresh_money_tau_s: float = quantity(
         2000.0, unit="s", low=1.0, high=1e7, meaning="time in which one more endowment of cash arrives while the discount lasts", source=ASSUMED
     )
@@ -51,7 +68,9 @@ class TrendParameters(Section):
     """Set owners who sell into falling prices; they look at current depth."""
 
     enabled: bool = switch(meaning="trend selling")
-    holdings_depths: float = quantity(10.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="coins of trend sellers on a venue with leverage", source=ASSUMED)
+    holdings_depths: float = quantity(
+        10.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="coins of trend sellers on a venue with leverage", source=ASSUMED
+    )
     holdings_depths_outside: float = quantity(5.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="the same on a spot exchange", source=ASSUMED)
     window_s: float = quantity(300.0, unit="s", low=10.0, high=86400.0, meaning="memory of the mean they compare with", source=ASSUMED)
     start_frac: float = quantity(0.015, unit="fraction", low=0.0, high=1.0, meaning="distance below that mean at which they begin", source=ASSUMED)
@@ -59,10 +78,19 @@ class TrendParameters(Section):
     rate: float = quantity(0.006, unit="1/s", low=0.0, high=1.0, meaning="part of holdings sold per second at full rate", source=ASSUMED)
     depth_share: float = quantity(0.25, unit="fraction per s", low=0.0, high=1.0, meaning="largest part of current depth taken per second", source=ASSUMED)
     new_short_frac: float = quantity(
-        0.5, unit="fraction", low=0.0, high=1.0, meaning="part of it in perps that opens leveraged shorts; the rest closes longs", source=f"{ASSUMED}; range 0.3-0.8"
+        0.5,
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        meaning="part of it in perps that opens leveraged shorts; the rest closes longs",
+        source=f"{ASSUMED}; range 0.3-0.8",
     )
-    new_short_distance_low_frac: float = quantity(0.06, unit="fraction", low=0.005, high=1.0, meaning="nearest liquidation of new shorts above their entry", source=ASSUMED)
-    new_short_distance_high_frac: float = quantity(0.14, unit="fraction", low=0.005, high=1.0, meaning="farthest liquidation of new shorts above their entry", source=ASSUMED)
+    new_short_distance_low_frac: float = quantity(
+        0.06, unit="fraction", low=0.005, high=1.0, meaning="nearest liquidation of new shorts above their entry", source=ASSUMED
+    )
+    new_short_distance_high_frac: float = quantity(
+        0.14, unit="fraction", low=0.005, high=1.0, meaning="farthest liquidation of new shorts above their entry", source=ASSUMED
+    )
 
 
 class ShortParameters(Section):
@@ -73,8 +101,12 @@ class ShortParameters(Section):
     start_frac: float = quantity(0.06, unit="fraction", low=0.0, high=1.0, meaning="fall at which they begin", source=ASSUMED)
     width_frac: float = quantity(0.30, unit="fraction", low=0.01, high=1.0, meaning="further fall at which they cover at full rate", source=ASSUMED)
     tau_s: float = quantity(300.0, unit="s", low=1.0, high=1e6, meaning="time constant of covering at full rate", source=ASSUMED)
-    carry_share_frac: float = quantity(0.20, unit="fraction of open interest", low=0.0, high=0.6, meaning="shorts that hedge coins held elsewhere", source=ASSUMED)
-    leveraged_share_frac: float = quantity(0.35, unit="fraction of open interest", low=0.0, high=0.9, meaning="shorts that are leveraged traders", source=ASSUMED)
+    carry_share_frac: float = quantity(
+        0.20, unit="fraction of open interest", low=0.0, high=0.6, meaning="shorts that hedge coins held elsewhere", source=ASSUMED
+    )
+    leveraged_share_frac: float = quantity(
+        0.35, unit="fraction of open interest", low=0.0, high=0.9, meaning="shorts that are leveraged traders", source=ASSUMED
+    )
     agreed_close_rate: float = quantity(
         0.00012,
         unit="1/s",
@@ -90,8 +122,12 @@ class NewLeverageParameters(Section):
 
     enabled: bool = switch(meaning="leverage opened during the event")
     long_frac: float = quantity(0.5, unit="fraction", low=0.0, high=1.0, meaning="part of value buying in perps that opens leveraged longs", source=ASSUMED)
-    distance_low_frac: float = quantity(0.15, unit="fraction", low=0.005, high=0.99, meaning="nearest liquidation of new longs below their entry", source=ASSUMED)
-    distance_high_frac: float = quantity(0.45, unit="fraction", low=0.005, high=0.99, meaning="farthest liquidation of new longs below their entry", source=ASSUMED)
+    distance_low_frac: float = quantity(
+        0.15, unit="fraction", low=0.005, high=0.99, meaning="nearest liquidation of new longs below their entry", source=ASSUMED
+    )
+    distance_high_frac: float = quantity(
+        0.45, unit="fraction", low=0.005, high=0.99, meaning="farthest liquidation of new longs below their entry", source=ASSUMED
+    )
 
 
 class ArbitrageParameters(Section):
@@ -101,8 +137,12 @@ class ArbitrageParameters(Section):
     rate_frac: float = quantity(0.10, unit="fraction of depth per s and 1 % of gap", low=0.0, high=10.0, meaning="speed of closing a gap", source=ASSUMED)
     cost_bps: float = quantity(30.0, unit="bps", low=0.0, high=1000.0, meaning="gap that costs eat up", source=ASSUMED)
     depth_limit_frac: float = quantity(0.3, unit="fraction of calm depth", low=0.0, high=10.0, meaning="largest depth they count on", source=ASSUMED)
-    basis_capital_depths: float = quantity(4.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="cash and coins per market of basis books", source=ASSUMED)
-    venue_capital_depths: float = quantity(3.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="cash and coins per market of cross-venue books", source=ASSUMED)
+    basis_capital_depths: float = quantity(
+        4.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="cash and coins per market of basis books", source=ASSUMED
+    )
+    venue_capital_depths: float = quantity(
+        3.0, unit="multiple of calm depth", low=0.0, high=1000.0, meaning="cash and coins per market of cross-venue books", source=ASSUMED
+    )
     claim_capital_usd: float = quantity(80e6, unit="USD", low=0.0, high=1e12, meaning="cash that buys a claim below its redemption value", source=ASSUMED)
     claim_discount_bps: float = quantity(40.0, unit="bps", low=0.0, high=5000.0, meaning="discount at which claim arbitrage begins", source=ASSUMED)
     restock_tau_s: float = quantity(600.0, unit="s", low=1.0, high=1e6, meaning="time constant of moving stock back while transfers are open", source=ASSUMED)

@@ -59,7 +59,12 @@ class MakerParameters(Section):
         source=f"{ASSUMED}; range 0.4-0.6",
     )
     loan_to_margin_frac: float = quantity(
-        0.75, unit="fraction of haircut value", low=0.0, high=0.99, meaning="most that is borrowed, where the venue counts little of a coin", source=f"{ASSUMED}; range 0.6-0.85"
+        0.75,
+        unit="fraction of haircut value",
+        low=0.0,
+        high=0.99,
+        meaning="most that is borrowed, where the venue counts little of a coin",
+        source=f"{ASSUMED}; range 0.6-0.85",
     )
     stock_depths: float = quantity(
         1.0, unit="multiple of the maker's full asks", low=0.0, high=100.0, meaning="coins held for quoting asks where nothing is pledged", source=ASSUMED
@@ -68,16 +73,31 @@ class MakerParameters(Section):
         0.8, unit="fraction", low=0.0, high=1.0, meaning="part of that stock paid from own capital; the rest from the account's cash or loan", source=ASSUMED
     )
     perp_capital_depths: float = quantity(
-        1.0, unit="multiple of the maker's full quotes", low=0.0, high=100.0, meaning="cash of an account on a venue where it has pledged nothing, per perp", source=ASSUMED
+        1.0,
+        unit="multiple of the maker's full quotes",
+        low=0.0,
+        high=100.0,
+        meaning="cash of an account on a venue where it has pledged nothing, per perp",
+        source=ASSUMED,
     )
     own_book_rate: float = quantity(
-        0.30, unit="1/s", low=0.001, high=5.0, meaning="speed at which a maker's estimate follows traded prices of its own book", source=f"{ASSUMED}; range 0.15-0.6"
+        0.30,
+        unit="1/s",
+        low=0.001,
+        high=5.0,
+        meaning="speed at which a maker's estimate follows traded prices of its own book",
+        source=f"{ASSUMED}; range 0.15-0.6",
     )
     learning_floor_frac: float = quantity(
         0.03, unit="fraction", low=0.0, high=1.0, meaning="part of that speed that remains when nothing trades", source=f"{ASSUMED}; range 0.03-0.1"
     )
     learning_turnover_frac: float = quantity(
-        0.03, unit="fraction of depth per s", low=1e-4, high=10.0, meaning="traded part of calm depth per second at which a maker learns at full speed", source=ASSUMED
+        0.03,
+        unit="fraction of depth per s",
+        low=1e-4,
+        high=10.0,
+        meaning="traded part of calm depth per second at which a maker learns at full speed",
+        source=ASSUMED,
     )
     learning_spread_frac: float = quantity(
         0.05, unit="fraction", low=1e-4, high=1.0, meaning="spread above which a maker learns less from its own book", source=ASSUMED
@@ -87,11 +107,15 @@ class MakerParameters(Section):
     venue_halted_tau_s: float = quantity(
         240.0, unit="s", low=1.0, high=86400.0, meaning="the same while transfers of one of the two are halted", source=f"{ASSUMED}; range 300-3000"
     )
-    perp_venue_tau_s: float = quantity(240.0, unit="s", low=1.0, high=86400.0, meaning="time constant between perps of two venues (margin only, no transfer)", source=ASSUMED)
+    perp_venue_tau_s: float = quantity(
+        240.0, unit="s", low=1.0, high=86400.0, meaning="time constant between perps of two venues (margin only, no transfer)", source=ASSUMED
+    )
     perp_outside_tau_s: float = quantity(
         600.0, unit="s", low=1.0, high=86400.0, meaning="time constant between a perp and the spot book of another venue", source=ASSUMED
     )
-    redemption_tau_s: float = quantity(15.0, unit="s", low=1.0, high=86400.0, meaning="time constant of a claim's price to its redemption value", source=ASSUMED)
+    redemption_tau_s: float = quantity(
+        15.0, unit="s", low=1.0, high=86400.0, meaning="time constant of a claim's price to its redemption value", source=ASSUMED
+    )
     redemption_halted_tau_s: float = quantity(
         900.0, unit="s", low=1.0, high=86400.0, meaning="the same while transfers are halted", source=f"{ASSUMED}; range 300-3000"
     )
@@ -104,14 +128,25 @@ class MakerParameters(Section):
     size_volatility_scale: float = quantity(
         8.0, unit="multiple of calm volatility", low=0.1, high=1000.0, meaning="excess volatility at which quoted size is halved", source=ASSUMED
     )
-    skew_share: float = quantity(0.6, unit="multiple of volatility", low=0.0, high=10.0, meaning="shift of the reservation price at full inventory", source=ASSUMED)
+    skew_share: float = quantity(
+        0.6, unit="multiple of volatility", low=0.0, high=10.0, meaning="shift of the reservation price at full inventory", source=ASSUMED
+    )
     skew_limit_frac: float = quantity(0.02, unit="log price", low=0.0, high=1.0, meaning="largest shift of the reservation price", source=ASSUMED)
     inventory_limit: float = quantity(
-        6.0, unit="multiple of size within 1 %", low=0.1, high=100.0, meaning="inventory at which a maker stops quoting the side that adds to it", source=ASSUMED
+        6.0,
+        unit="multiple of size within 1 %",
+        low=0.1,
+        high=100.0,
+        meaning="inventory at which a maker stops quoting the side that adds to it",
+        source=ASSUMED,
     )
     inventory_tau_s: float = quantity(400.0, unit="s", low=10.0, high=1e6, meaning="time constant at which inventory is shed off the venue", source=ASSUMED)
     depth_exponent: float = quantity(
-        0.67, unit="1", low=0.2, high=3.0, meaning="cumulative quoted size grows with distance to this power",
+        0.67,
+        unit="1",
+        low=0.2,
+        high=3.0,
+        meaning="cumulative quoted size grows with distance to this power",
         source="Amberdata: BTC/FDUSD 3.50 M USD at 10 bp, 16.53 M USD at 100 bp give 0.674",
     )
     reach_frac: float = quantity(0.06, unit="fraction", low=0.01, high=0.5, meaning="farthest quote of a maker from its best", source=ASSUMED)
@@ -125,13 +160,17 @@ class MakerParameters(Section):
     entrant: bool = switch(meaning="new makers enter where depth has died")
     entrant_delay_s: float = quantity(400.0, unit="s", low=0.0, high=86400.0, meaning="time from a maker's death to the entry of a new one", source=ASSUMED)
     entrant_ramp_s: float = quantity(600.0, unit="s", low=1.0, high=86400.0, meaning="time over which the new maker takes up the dead share", source=ASSUMED)
-    entrant_share_frac: float = quantity(1.0, unit="fraction", low=0.0, high=2.0, meaning="part of the dead makers' share that new makers take up", source=ASSUMED)
+    entrant_share_frac: float = quantity(
+        1.0, unit="fraction", low=0.0, high=2.0, meaning="part of the dead makers' share that new makers take up", source=ASSUMED
+    )
 
 
 class CrowdParameters(Section):
     """Set the resting orders of everyone who is not a maker."""
 
-    reach_frac: float = quantity(0.22, unit="log price", low=0.01, high=2.0, meaning="distance at which the density of resting orders has fallen to 1/e", source=ASSUMED)
+    reach_frac: float = quantity(
+        0.22, unit="log price", low=0.01, high=2.0, meaning="distance at which the density of resting orders has fallen to 1/e", source=ASSUMED
+    )
     anchor_tau_s: float = quantity(3600.0, unit="s", low=1.0, high=86400.0, meaning="time constant at which resting orders follow the mid", source=ASSUMED)
     refill_rate: float = quantity(0.0004, unit="1/s", low=0.0, high=1.0, meaning="speed at which eaten resting orders are placed again", source=ASSUMED)
     cancel_rate: float = quantity(0.0004, unit="1/s", low=0.0, high=1.0, meaning="speed at which surplus resting orders are cancelled", source=ASSUMED)

@@ -162,7 +162,9 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
             moved_weight += share
             price = math.exp(estimate[s, m])
             cap = caps[s, venue] if rules.funding_cap else 1.0
-            size, until = quote_target(ratio, pull_ratio[s] * pull_scale, cool_down[s], pulled[s, m], t_s, cap, size_scale, rules.pulled_frac, rules.ramp_s, rules.withdraw)
+            size, until = quote_target(
+                ratio, pull_ratio[s] * pull_scale, cool_down[s], pulled[s, m], t_s, cap, size_scale, rules.pulled_frac, rules.ramp_s, rules.withdraw
+            )
             pulled[s, m] = until
             if rules.withdraw and alive[s] == 0.0:
                 size = 0.0

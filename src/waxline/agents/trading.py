@@ -126,7 +126,9 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
                 limit[m, F_VALUE_SELL] = mid - CLOSE_TO_MID
         # trend sellers: coins, closed longs and new shorts
         if rules.trend_on:
-            usd = trend_usd(means[m] - mid - rules.trend_start, rules.trend_full, rules.trend_rate, rules.trend_holdings[m], rules.trend_depth_share, bids[m], dt)
+            usd = trend_usd(
+                means[m] - mid - rules.trend_start, rules.trend_full, rules.trend_rate, rules.trend_holdings[m], rules.trend_depth_share, bids[m], dt
+            )
             shorts = rules.new_short_frac if perp else 0.0
             quantity[m, F_TREND] = -min(usd * (1.0 - shorts) / price, max(held[HOLDERS, m], 0.0))
             limit[m, F_TREND] = mid - CLOSE_TO_MID

@@ -24,21 +24,34 @@ class WhaleParameters(Section):
     named: list[Whale] = text([], meaning="the largest holders, fixed in the scenario, not drawn")
     holders: int = quantity(300, unit="accounts", low=0, high=100000, meaning="further unified accounts with pledged coins, drawn", source=ASSUMED)
     holders_second: int = quantity(80, unit="accounts", low=0, high=100000, meaning="the same on every other unified exchange", source=ASSUMED)
-    loan_to_value_low_frac: float = quantity(0.50, unit="fraction of haircut value", low=0.0, high=0.99, meaning="lowest loan of a drawn holder", source=ASSUMED)
-    loan_to_value_high_frac: float = quantity(0.82, unit="fraction of haircut value", low=0.0, high=0.99, meaning="highest loan of a drawn holder", source=ASSUMED)
+    loan_to_value_low_frac: float = quantity(
+        0.50, unit="fraction of haircut value", low=0.0, high=0.99, meaning="lowest loan of a drawn holder", source=ASSUMED
+    )
+    loan_to_value_high_frac: float = quantity(
+        0.82, unit="fraction of haircut value", low=0.0, high=0.99, meaning="highest loan of a drawn holder", source=ASSUMED
+    )
     perp_long_low: float = quantity(0.3, unit="multiple of pledged value", low=0.0, high=10.0, meaning="lowest long perps of a drawn holder", source=ASSUMED)
     perp_long_high: float = quantity(1.1, unit="multiple of pledged value", low=0.0, high=10.0, meaning="highest long perps of a drawn holder", source=ASSUMED)
     least_distance_frac: float = quantity(
         0.06, unit="fraction", low=0.0, high=0.9, meaning="common fall of all coins that every drawn account survives before the event", source=ASSUMED
     )
-    debt_maintenance_frac: float = quantity(0.05, unit="fraction of debt", low=0.0, high=1.0, meaning="maintenance of borrowed stablecoins", source="Binance portfolio margin: 10 %, 8 %, 5 % at 3x, 5x, 10x; assumed 5 %")
+    debt_maintenance_frac: float = quantity(
+        0.05,
+        unit="fraction of debt",
+        low=0.0,
+        high=1.0,
+        meaning="maintenance of borrowed stablecoins",
+        source="Binance portfolio margin: 10 %, 8 %, 5 % at 3x, 5x, 10x; assumed 5 %",
+    )
 
 
 class TopupParameters(Section):
     """Set what owners add when a margin call reaches them."""
 
     enabled: bool = switch(meaning="owners add margin from their reserves", link=5)
-    call_ratio: float = quantity(1.20, unit="equity to maintenance", low=1.0, high=10.0, meaning="level of the margin call", source="Binance portfolio margin: 1.05-1.20 reduce-only")
+    call_ratio: float = quantity(
+        1.20, unit="equity to maintenance", low=1.0, high=10.0, meaning="level of the margin call", source="Binance portfolio margin: 1.05-1.20 reduce-only"
+    )
     delay_s: float = quantity(60.0, unit="s", low=0.0, high=86400.0, meaning="time from the call to the added margin", source=ASSUMED)
     size_frac: float = quantity(0.05, unit="fraction of collateral value", low=0.0, high=1.0, meaning="size of one top-up", source=ASSUMED)
     holder_reserve_frac: float = quantity(0.05, unit="fraction of collateral value", low=0.0, high=1.0, meaning="reserve of a drawn holder", source=ASSUMED)

@@ -63,9 +63,7 @@ class PriceAccounting:
         }
 
 
-def price_accounting(
-    run: RunResult, markets: Sequence[int], from_s: float, to_s: float, weights: Sequence[float] | None = None
-) -> PriceAccounting:
+def price_accounting(run: RunResult, markets: Sequence[int], from_s: float, to_s: float, weights: Sequence[float] | None = None) -> PriceAccounting:
     """Return what moved log mid from `from_s` to `to_s` (whole 10 s bins), the mean over `markets` by `weights`.
 
     Weights default to the real pairs each market stands for; markets without a mid at both ends are left out.
@@ -144,9 +142,7 @@ def forced_rows(run: RunResult) -> pl.DataFrame:
 
 def generations_over_time(run: RunResult, step_s: int = MINUTE_S) -> pl.DataFrame:
     """Return t_s (start of the interval), usd, mean_generation (by USD) and endogenous_share (by USD) of forced volume."""
-    rows = forced_rows(run).with_columns(
-        (pl.col("t_s").cast(pl.Int64) // step_s * step_s).alias("from_s"), _forced_share().alias("forced")
-    )
+    rows = forced_rows(run).with_columns((pl.col("t_s").cast(pl.Int64) // step_s * step_s).alias("from_s"), _forced_share().alias("forced"))
     usd = pl.col("notional_usd")
     rows = rows.with_columns((usd * pl.col("generation")).alias("by_generation"), (usd * pl.col("forced")).alias("by_forced"))
     sums = exact_sums(rows, "from_s", "notional_usd", "by_generation", "by_forced")
@@ -224,9 +220,7 @@ def contagion(run: RunResult) -> Contagion:
 def contagion_from_named(run: RunResult, top: int = 10) -> pl.DataFrame:
     """Return name, kind, t_s of its first forced row and usd forced from it, for the largest named accounts."""
     rows = forced_rows(run).filter(pl.col("account_name").is_not_null())
-    found = rows.group_by("account_name", maintain_order=True).agg(
-        pl.col("account_kind").first().alias("kind"), pl.col("t_s").min().alias("first_t_s")
-    )
+    found = rows.group_by("account_name", maintain_order=True).agg(pl.col("account_kind").first().alias("kind"), pl.col("t_s").min().alias("first_t_s"))
     sums = exact_sums(rows, "account_name", "notional_usd")
     usd = pl.Series("usd", [sums[name][0] for name in found["account_name"]], dtype=pl.Float64)
     return found.with_columns(usd).sort("usd", "account_name", descending=[True, False]).head(top)
@@ -269,9 +263,7 @@ def _forced_share() -> pl.Expr:
 def _taker_usd(run: RunResult) -> NDArray[np.float64]:
     """Return taker volume by cause from t = 0 over all markets, [16] USD."""
     bins = run.bins_in(0.0, float(run.end_t_s))
-    both = run.cause_sold_usd[:, bins].sum(axis=(0, 1), dtype=np.float64) + run.cause_bought_usd[:, bins].sum(
-        axis=(0, 1), dtype=np.float64
-    )
+    both = run.cause_sold_usd[:, bins].sum(axis=(0, 1), dtype=np.float64) + run.cause_bought_usd[:, bins].sum(axis=(0, 1), dtype=np.float64)
     return np.asarray(both, dtype=np.float64)
 
 

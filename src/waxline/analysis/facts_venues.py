@@ -82,9 +82,7 @@ def negative_equity_usd(run: RunResult, fact: Fact) -> float:
         accounts = accounts.filter(pl.col("venue") == fact.venue)
     takeovers = run.liquidations.filter(pl.col("stage") == "takeover")
     moments = takeovers.group_by("account").agg(pl.col("t_s").min().cast(pl.Float64).alias("takeover_t_s"))
-    timed = accounts.join(moments, on="account", how="left").with_columns(
-        pl.coalesce("takeover_t_s", "first_trigger_t_s").fill_null(0.0).alias("t_s")
-    )
+    timed = accounts.join(moments, on="account", how="left").with_columns(pl.coalesce("takeover_t_s", "first_trigger_t_s").fill_null(0.0).alias("t_s"))
     return exact_sum(between(timed, *window(run, fact))["negative_equity_usd"])
 
 

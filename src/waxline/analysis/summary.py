@@ -19,9 +19,7 @@ from waxline.results.schema import COUNTED_STAGES
 
 RECOVERY_S = 600
 TOP_ASSETS = 10
-KIND_OF_STAGE = dict(
-    zip(COUNTED_STAGES, ("perps_closed_in_book", "collateral_sold", "perps_taken_over", "perps_deleveraged"), strict=True)
-)
+KIND_OF_STAGE = dict(zip(COUNTED_STAGES, ("perps_closed_in_book", "collateral_sold", "perps_taken_over", "perps_deleveraged"), strict=True))
 NO_BASELINE = "the run has no twin with feedback off: run without --no-baseline"
 
 
@@ -60,9 +58,7 @@ def _run(run: RunResult) -> dict[str, Any]:
 def _market(run: RunResult, market: int) -> dict[str, Any]:
     """Return fall, low and recovery of one market, against what news alone would have done."""
     info = run.markets.row(market, named=True)
-    result: dict[str, Any] = {
-        key: info[key] for key in ("name", "venue", "kind", "asset", "asset_kind", "size_class", "pairs", "reference_usd")
-    }
+    result: dict[str, Any] = {key: info[key] for key in ("name", "venue", "kind", "asset", "asset_kind", "size_class", "pairs", "reference_usd")}
     keys = ("low_usd", "low_t_s", "fall", "news_alone", "amplification", "recovered_10min", "recovered_end", "fall_end")
     result.update(dict.fromkeys(keys))
     low = run.low(market)
@@ -193,10 +189,7 @@ def _venues(run: RunResult) -> list[dict[str, Any]]:
                 "fund_end_usd": last["fund_usd"],
                 "vault_before_usd": start["vault_usd"],
                 "vault_pnl_usd": last["vault_pnl_usd"],
-                **{
-                    key: last[key]
-                    for key in ("adl_usd", "socialised_usd", "bad_debt_usd", "arbitrage_usd", "topups_usd", "margin_calls")
-                },
+                **{key: last[key] for key in ("adl_usd", "socialised_usd", "bad_debt_usd", "arbitrage_usd", "topups_usd", "margin_calls")},
                 **{key: last[key] for key in ("pool_liquidated_usd", "pool_bonus_usd", "pool_bad_debt_usd")},
             }
         )
@@ -221,9 +214,7 @@ def _accounts(run: RunResult) -> dict[str, Any]:
             "people_triggered": people_hit,
             "negative_equity_usd": negative,
         }
-        for kind, (n, number, hit, people_hit, negative) in exact_sums(
-            rows, "kind", "one", "weight", "hit", "people_hit", "negative_equity_usd"
-        ).items()
+        for kind, (n, number, hit, people_hit, negative) in exact_sums(rows, "kind", "one", "weight", "hit", "people_hit", "negative_equity_usd").items()
     ]
     ends = run.named.group_by("account", maintain_order=True).last()
     status = ends.group_by("kind", "status").len().sort("kind", "status")

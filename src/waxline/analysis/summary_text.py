@@ -33,9 +33,7 @@ def text_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -
     widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
-        return "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
+        return "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(cells, widths, strict=True)))
 
     ruler = "-" * (sum(widths) + 2 * (len(widths) - 1))
     return "\n".join([title, line(head).rstrip(), ruler, *(line(row).rstrip() for row in rows)])
@@ -98,9 +96,7 @@ def _liquidated(liquidated: dict[str, Any], run: dict[str, Any]) -> str:
     if not total:
         return "Nothing was liquidated."
     peak = clock_utc(liquidated["peak_minute_t_s"], run["t0_utc"])[:5]
-    kinds = [
-        [name.replace("_", " "), format_usd(value), format_frac(value / total)] for name, value in liquidated["by_kind_usd"].items()
-    ]
+    kinds = [[name.replace("_", " "), format_usd(value), format_frac(value / total)] for name, value in liquidated["by_kind_usd"].items()]
     kinds.append(["total", format_usd(total), "100 %"])
     venues = [[name, format_usd(value), format_frac(value / total)] for name, value in liquidated["by_venue_usd"].items()]
     assets = [[name, format_usd(value), format_frac(value / total)] for name, value in liquidated["by_asset_usd"].items()]
@@ -109,8 +105,7 @@ def _liquidated(liquidated: dict[str, Any], run: dict[str, Any]) -> str:
         f"Longs and collateral {format_usd(liquidated['longs_usd'])} USD ({format_frac(liquidated['long_share'])}), "
         f"shorts {format_usd(liquidated['shorts_usd'])} USD.",
         f"Liquidated: {liquidated['people']:,.0f} people in {liquidated['n_accounts']:,} accounts.",
-        f"Largest minute {peak} UTC: {format_usd(liquidated['peak_minute_usd'])} USD "
-        f"({format_frac(liquidated['peak_minute_share'])} of all).",
+        f"Largest minute {peak} UTC: {format_usd(liquidated['peak_minute_usd'])} USD ({format_frac(liquidated['peak_minute_share'])} of all).",
     ]
     tables = [
         text_table("Forced closes and sales", ["kind", "USD", "share"], kinds),
@@ -194,11 +189,7 @@ def _ledger(ledger: dict[str, Any]) -> str:
     if not ledger:
         return ""
     error, checks = ledger.get("max_relative_error"), ledger.get("checks")
-    return (
-        f"Ledger: largest relative error {error:.2g} in {checks:,} checks."
-        if error is not None and checks
-        else "Ledger: not checked."
-    )
+    return f"Ledger: largest relative error {error:.2g} in {checks:,} checks." if error is not None and checks else "Ledger: not checked."
 
 
 def _number(value: float | None) -> str:

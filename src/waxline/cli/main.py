@@ -86,13 +86,9 @@ app = typer.Typer(
 )
 
 
-@app.callback(
-    help=waxline.__doc__, epilog="Exit status: 0 ok, 1 fault or failed check, 2 usage or scenario, 3 limit, 4 data, 130 Ctrl-C."
-)
+@app.callback(help=waxline.__doc__, epilog="Exit status: 0 ok, 1 fault or failed check, 2 usage or scenario, 3 limit, 4 data, 130 Ctrl-C.")
 def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     """Take the options that stand before every command."""
 

@@ -41,9 +41,7 @@ def default_workers() -> int:
     return max(1, min(2, len(os.sched_getaffinity(0))))
 
 
-def run_jobs(
-    jobs: Sequence[Job], workers: int, report: Callable[[Event], None], retries: int = 1, first_alone: bool = False
-) -> list[str]:
+def run_jobs(jobs: Sequence[Job], workers: int, report: Callable[[Event], None], retries: int = 1, first_alone: bool = False) -> list[str]:
     """Run `jobs`, at most `workers` at a time, and return the keys of those given up after `retries` more tries.
 
     With `first_alone` the first job runs before the others, so that kernels are compiled once and not by every process.

@@ -15,9 +15,7 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Run folder; never overwritten. Default runs/NAME-SEED-HASH.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print neither progress nor tables, only the paths.")] = False,
-    baseline: Annotated[
-        bool, typer.Option("--baseline/--no-baseline", help="Run the twin with feedback off too (news alone).")
-    ] = True,
+    baseline: Annotated[bool, typer.Option("--baseline/--no-baseline", help="Run the twin with feedback off too (news alone).")] = True,
 ) -> None:
     """Simulate a scenario, write its run folder and report, and print the summary."""
     import json

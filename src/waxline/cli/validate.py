@@ -68,9 +68,7 @@ def choose_facts(path: Path | None, scenario: str) -> Facts:
     return shipped
 
 
-def measure_seeds(
-    scenario: Any, facts: Facts, seeds: range, folder: Path, workers: int | None, quiet: bool
-) -> tuple[list[list[Measurement]], list[str]]:
+def measure_seeds(scenario: Any, facts: Facts, seeds: range, folder: Path, workers: int | None, quiet: bool) -> tuple[list[list[Measurement]], list[str]]:
     """Return the measurements of each finished seed, in the order of seeds, and the seeds given up.
 
     Finished seeds are read from `folder` when they are of this scenario, these facts and these sources; the others run now.

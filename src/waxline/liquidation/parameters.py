@@ -11,7 +11,9 @@ class ForcedOrder(Section):
     enabled: bool = switch(meaning="this kind of forced order happens")
     tau_s: float = quantity(unit="s", low=0.1, high=86400.0, meaning="the waiting quantity is released over this time", source=ASSUMED)
     least_rate_frac: float = quantity(unit="fraction of calm depth per s", low=0.0, high=10.0, meaning="least release per second", source=ASSUMED)
-    walk_frac: float = quantity(unit="fraction per s", low=0.0, high=1.0, meaning="furthest price below the best bid (above the best ask) per second", source=ASSUMED)
+    walk_frac: float = quantity(
+        unit="fraction per s", low=0.0, high=1.0, meaning="furthest price below the best bid (above the best ask) per second", source=ASSUMED
+    )
 
 
 class LiquidationParameters(Section):
@@ -19,24 +21,47 @@ class LiquidationParameters(Section):
 
     perps: ForcedOrder = ForcedOrder(tau_s=15.0, least_rate_frac=0.02, walk_frac=0.006)
     collateral: ForcedOrder = ForcedOrder(tau_s=15.0, least_rate_frac=0.02, walk_frac=0.06)
-    claim_tau_s: float = quantity(600.0, unit="s", low=0.1, high=86400.0, meaning="pledged claims are released over this time, after the account's other coins", source=ASSUMED)
+    claim_tau_s: float = quantity(
+        600.0, unit="s", low=0.1, high=86400.0, meaning="pledged claims are released over this time, after the account's other coins", source=ASSUMED
+    )
     claim_delay_s: float = quantity(240.0, unit="s", low=0.0, high=86400.0, meaning="longest wait before claims are sold", source=ASSUMED)
     tiny_without_limit: bool = switch(meaning="collateral in the thinnest books is sold without a limit, as market orders")
     takeover_rate: float = quantity(
-        0.10, unit="1/s", low=0.0, high=10.0, meaning="part of what a close-out could not fill at its bankruptcy price that the fund takes over, per second", source=ASSUMED
+        0.10,
+        unit="1/s",
+        low=0.0,
+        high=10.0,
+        meaning="part of what a close-out could not fill at its bankruptcy price that the fund takes over, per second",
+        source=ASSUMED,
     )
     takeover_after_s: float = quantity(
-        480.0, unit="s", low=1.0, high=86400.0, meaning="time after which the venue takes what is left of a liquidated unified account off the book", source=f"{ASSUMED}; range 120-600"
+        480.0,
+        unit="s",
+        low=1.0,
+        high=86400.0,
+        meaning="time after which the venue takes what is left of a liquidated unified account off the book",
+        source=f"{ASSUMED}; range 120-600",
     )
-    takeover_discount_frac: float = quantity(0.10, unit="fraction", low=0.0, high=0.9, meaning="discount to the collateral price at that takeover", source=f"{ASSUMED}; range 0.05-0.3")
-    clearance_fee_bps: float = quantity(50.0, unit="bps", low=0.0, high=1000.0, meaning="fee on liquidated perps that goes to the fund, from what is left of the account", source="Binance 2020: 30-75 bp")
+    takeover_discount_frac: float = quantity(
+        0.10, unit="fraction", low=0.0, high=0.9, meaning="discount to the collateral price at that takeover", source=f"{ASSUMED}; range 0.05-0.3"
+    )
+    clearance_fee_bps: float = quantity(
+        50.0,
+        unit="bps",
+        low=0.0,
+        high=1000.0,
+        meaning="fee on liquidated perps that goes to the fund, from what is left of the account",
+        source="Binance 2020: 30-75 bp",
+    )
 
 
 class FundParameters(Section):
     """Set how funds and the backstop vault work off what they took over."""
 
     tau_s: float = quantity(900.0, unit="s", low=1.0, high=1e6, meaning="time constant of working inventory off", source=f"{ASSUMED}; range 120-3600")
-    depth_share: float = quantity(0.02, unit="fraction of current depth per s", low=0.0, high=1.0, meaning="largest part of current depth taken per second", source=ASSUMED)
+    depth_share: float = quantity(
+        0.02, unit="fraction of current depth per s", low=0.0, high=1.0, meaning="largest part of current depth taken per second", source=ASSUMED
+    )
     walk_frac: float = quantity(0.01, unit="fraction per s", low=0.0, high=1.0, meaning="furthest price from the best per second", source=ASSUMED)
     quiet_volatility_ratio: float = quantity(
         8.0, unit="multiple of calm volatility", low=1.0, high=1e6, meaning="volatility above which funds wait", source=ASSUMED
@@ -48,13 +73,24 @@ class DeleveragingParameters(Section):
 
     enabled: bool = switch(meaning="profitable positions are closed against the fund's or vault's", link=16)
     vault_trigger_frac: float = quantity(
-        0.667, unit="equity to maintenance", low=0.0, high=1.0, meaning="level at which a backstop vault takes a position over", source="Hyperliquid documentation: 2/3 of maintenance"
+        0.667,
+        unit="equity to maintenance",
+        low=0.0,
+        high=1.0,
+        meaning="level at which a backstop vault takes a position over",
+        source="Hyperliquid documentation: 2/3 of maintenance",
     )
-    vault_capacity_usd: float = quantity(250e6, unit="USD", low=0.0, high=1e12, meaning="notional that the backstop vault holds before it deleverages", source=f"{ASSUMED}; range 100-500 M")
-    fund_capacity_ratio: float = quantity(1.0, unit="multiple of the fund", low=0.0, high=100.0, meaning="notional that an insurance fund may hold", source="Binance 2020: 100 % of the fund")
+    vault_capacity_usd: float = quantity(
+        250e6, unit="USD", low=0.0, high=1e12, meaning="notional that the backstop vault holds before it deleverages", source=f"{ASSUMED}; range 100-500 M"
+    )
+    fund_capacity_ratio: float = quantity(
+        1.0, unit="multiple of the fund", low=0.0, high=100.0, meaning="notional that an insurance fund may hold", source="Binance 2020: 100 % of the fund"
+    )
     hedged_frac: float = quantity(0.5, unit="fraction", low=0.0, high=1.0, meaning="part of deleveraged shorts that hedged coins", source=ASSUMED)
     sold_frac: float = quantity(0.6, unit="fraction", low=0.0, high=1.0, meaning="part of the coins thus left naked that is sold", source=ASSUMED)
-    sold_inside_frac: float = quantity(0.8, unit="fraction", low=0.0, high=1.0, meaning="part of that sold on the unified exchange; the rest on the spot exchange", source=ASSUMED)
+    sold_inside_frac: float = quantity(
+        0.8, unit="fraction", low=0.0, high=1.0, meaning="part of that sold on the unified exchange; the rest on the spot exchange", source=ASSUMED
+    )
     sold_tau_s: float = quantity(300.0, unit="s", low=1.0, high=86400.0, meaning="time over which it is sold", source=ASSUMED)
 
 
@@ -65,17 +101,34 @@ class PoolParameters(Section):
     borrowers: int = quantity(300, unit="accounts", low=0, high=100000, meaning="borrowers drawn", source=ASSUMED)
     collateral_usd: dict[str, float] = quantity(
         {"ETH": 9e9, "wBETH": 0.0, "BTC": 4e9, "LINK": 3e8, "AAVE": 3e8, "AVAX": 2e8, "CRV": 6e7, "SOL": 0.0},
-        unit="USD", meaning="collateral pledged by borrowers of stablecoins, per asset", source=f"{ASSUMED}; Aave's borrowed total 28.98e9 on 2025-10-10, stablecoin part assumed",
+        unit="USD",
+        meaning="collateral pledged by borrowers of stablecoins, per asset",
+        source=f"{ASSUMED}; Aave's borrowed total 28.98e9 on 2025-10-10, stablecoin part assumed",
     )
-    liquidation_threshold_frac: float = quantity(0.80, unit="fraction", low=0.0, high=1.0, meaning="collateral value that counts at the liquidation line", source="Aave v3: WETH 0.83, others lower; assumed 0.80")
+    liquidation_threshold_frac: float = quantity(
+        0.80,
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        meaning="collateral value that counts at the liquidation line",
+        source="Aave v3: WETH 0.83, others lower; assumed 0.80",
+    )
     health_low: float = quantity(1.06, unit="1", low=1.0, high=10.0, meaning="lowest health factor before the event", source=ASSUMED)
-    health_exponent: float = quantity(2.2, unit="1", low=0.1, high=20.0, meaning="health factor minus its lowest value is distributed as u to this power times 2", source=ASSUMED)
+    health_exponent: float = quantity(
+        2.2, unit="1", low=0.1, high=20.0, meaning="health factor minus its lowest value is distributed as u to this power times 2", source=ASSUMED
+    )
     close_factor_frac: float = quantity(0.5, unit="fraction of debt", low=0.0, high=1.0, meaning="debt repaid per liquidation", source="Aave v3")
     close_all_below: float = quantity(0.95, unit="1", low=0.0, high=1.0, meaning="health factor below which all debt may be repaid", source="Aave v3")
     bonus_frac: float = quantity(0.05, unit="fraction", low=0.0, high=1.0, meaning="bonus to keepers", source="Aave v3: 5 % typical")
-    oracle_heartbeat_s: float = quantity(60.0, unit="s", low=1.0, high=86400.0, meaning="longest time between oracle updates", source="Chainlink ETH/USD on 10 October 2025: 60 s")
-    oracle_deviation_frac: float = quantity(0.005, unit="fraction", low=0.0, high=1.0, meaning="move that updates the oracle at once", source="Chainlink: 0.5 %")
+    oracle_heartbeat_s: float = quantity(
+        60.0, unit="s", low=1.0, high=86400.0, meaning="longest time between oracle updates", source="Chainlink ETH/USD on 10 October 2025: 60 s"
+    )
+    oracle_deviation_frac: float = quantity(
+        0.005, unit="fraction", low=0.0, high=1.0, meaning="move that updates the oracle at once", source="Chainlink: 0.5 %"
+    )
     keeper_cash_usd: float = quantity(5e8, unit="USD", low=0.0, high=1e12, meaning="cash of keepers", source=ASSUMED)
     keeper_tau_s: float = quantity(30.0, unit="s", low=0.1, high=86400.0, meaning="time over which keepers sell what they received", source=ASSUMED)
-    gas_usd: float = quantity(200.0, unit="USD", low=0.0, high=1e6, meaning="cost of one liquidation", source="100-400 gwei on 10 October 2025; assumed 200 USD")
+    gas_usd: float = quantity(
+        200.0, unit="USD", low=0.0, high=1e6, meaning="cost of one liquidation", source="100-400 gwei on 10 October 2025; assumed 200 USD"
+    )
     venues: list[str] = quantity(["coinbase", "binance"], unit="venue", meaning="spot books in which keepers sell", source=ASSUMED)

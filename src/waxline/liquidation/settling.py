@@ -142,8 +142,30 @@ def take_to_vault(n, i, m, mark, t_s, table, rows, used, quantity, cost, cash, s
 
 
 @njit
-def settle_orders(table, link, head, rows, used, perp, venue, mark, traders, fund_quantity, fund_cost, fund_cash, portfolio_liquidated, venue_fund, bad_debt, has_vault,
-                  trigger_frac, takeover_rate, clearance_fee, t_s, dt, flush):
+def settle_orders(
+    table,
+    link,
+    head,
+    rows,
+    used,
+    perp,
+    venue,
+    mark,
+    traders,
+    fund_quantity,
+    fund_cost,
+    fund_cash,
+    portfolio_liquidated,
+    venue_fund,
+    bad_debt,
+    has_vault,
+    trigger_frac,
+    takeover_rate,
+    clearance_fee,
+    t_s,
+    dt,
+    flush,
+):
     """Follow up every forced order after clearing.
 
     Rows are written every 10 s (`flush`) and when an order ends. What a bankruptcy limit left unfilled passes to the fund at that price,
@@ -165,7 +187,25 @@ def settle_orders(table, link, head, rows, used, perp, venue, mark, traders, fun
                 if has_vault[v] == 1:
                     equity = cash[i] + q * mark[m] - cost[i]
                     if equity < trigger_frac[v] * max(abs(q) * mark[m] * rate[i] - deduction[i], 0.0):
-                        take_to_vault(n, i, m, mark[m], t_s, table, rows, used, quantity, cost, cash, status, negative_usd, liquidated_usd, fund_quantity, fund_cost, fund_cash)
+                        take_to_vault(
+                            n,
+                            i,
+                            m,
+                            mark[m],
+                            t_s,
+                            table,
+                            rows,
+                            used,
+                            quantity,
+                            cost,
+                            cash,
+                            status,
+                            negative_usd,
+                            liquidated_usd,
+                            fund_quantity,
+                            fund_cost,
+                            fund_cash,
+                        )
                 else:
                     zero = max((cost[i] - cash[i]) / q, 1e-12)
                     if (mark[m] < zero) if q > 0.0 else (mark[m] > zero):

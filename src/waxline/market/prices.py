@@ -59,8 +59,26 @@ def index_price(prices, weights, count, outlier):
 
 
 @njit
-def update_prices(mid, perp, venue, asset, source_market, source_weight, outlier, spot_market, redeem_asset, redeem_units, collateral_rule,
-                  reprice, claim_own_book, dt, index, premium, mark, asset_price):
+def update_prices(
+    mid,
+    perp,
+    venue,
+    asset,
+    source_market,
+    source_weight,
+    outlier,
+    spot_market,
+    redeem_asset,
+    redeem_units,
+    collateral_rule,
+    reprice,
+    claim_own_book,
+    dt,
+    index,
+    premium,
+    mark,
+    asset_price,
+):
     """Update index [V, A], premium [M], mark [M] (USD; the mid for spot markets), and collateral price asset_price [V, A].
 
     mid [M] log; source_market [V, A, N] (-1 none); collateral_rule [V, A]; redeem_asset [A] (-1 coin, 0 USD).

@@ -122,6 +122,4 @@ def _sources(judgements: Sequence[Judgement]) -> Details:
         seen.setdefault(judgement.fact.source, []).append(judgement.fact.id)
     for source, ids in seen.items():
         rows.append((", ".join(ids), source))
-    return Details(
-        "Sources of the published values, as text", Table(("facts", "source"), rows, words=(0, 1), long=(1,), small=True)
-    )
+    return Details("Sources of the published values, as text", Table(("facts", "source"), rows, words=(0, 1), long=(1,), small=True))

@@ -32,10 +32,7 @@ def before(view: View) -> Section:
     section.add(Heading("balance-sheets", "Makers' balance sheets", (2,)))
     if makers.height:
         section.add(
-            Text(
-                "Pledged coins count at their haircut value (a coin at 50 % counts half); the debt is what was borrowed "
-                "against them to quote with."
-            ),
+            Text("Pledged coins count at their haircut value (a coin at 50 % counts half); the debt is what was borrowed against them to quote with."),
             *_balance_tables(makers),
             Heading("delta", "Makers' delta by leg and in total", (3,)),
             Text(
@@ -47,9 +44,7 @@ def before(view: View) -> Section:
             Figure(_delta_figure(makers), "Delta of makers by leg and in total"),
         )
     else:
-        section.add(
-            Text("No maker in this run pledges coins.", "empty"), Heading("delta", "Makers' delta by leg and in total", (3,))
-        )
+        section.add(Text("No maker in this run pledges coins.", "empty"), Heading("delta", "Makers' delta by leg and in total", (3,)))
         section.add(Text("Without makers' accounts there are no legs to add.", "empty"))
     section.add(Heading("slack-before", "Distribution of slack, and top-ups of whales", (10,)))
     if view.run.slack.height:
@@ -68,8 +63,7 @@ def before(view: View) -> Section:
     if view.run.liquidation_map.height:
         section.add(
             Text(
-                "Bars: notional that is closed when the price reaches the level, per 1 % of price. Dashed: the lowest "
-                "trade of this run.",
+                "Bars: notional that is closed when the price reaches the level, per 1 % of price. Dashed: the lowest trade of this run.",
                 "read",
             ),
             Figure(_map_figure(view), "Liquidation map before the shock"),
@@ -106,9 +100,7 @@ def _balance_tables(makers: pl.DataFrame) -> tuple[Block, ...]:
     main = Table(BALANCE_HEADER, rows, "Accounts that borrow, just before the news, M USD.", words=(0, 1, 2))
     if not others.height:
         return (main,)
-    return main, Details(
-        f"Accounts of makers without debt: {others.height}", Table(BALANCE_HEADER, _balance_rows(others), words=(0, 1, 2))
-    )
+    return main, Details(f"Accounts of makers without debt: {others.height}", Table(BALANCE_HEADER, _balance_rows(others), words=(0, 1, 2)))
 
 
 def _balance_rows(makers: pl.DataFrame) -> list[tuple[str, ...]]:
@@ -125,9 +117,7 @@ def _sum_row(name: str, makers: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _delta_figure(makers: pl.DataFrame) -> str:
-    legs = makers.group_by("owner", maintain_order=True).agg(
-        pl.col("spot_delta_usd").fill_null(0.0).sum(), pl.col("perp_delta_usd").fill_null(0.0).sum()
-    )
+    legs = makers.group_by("owner", maintain_order=True).agg(pl.col("spot_delta_usd").fill_null(0.0).sum(), pl.col("perp_delta_usd").fill_null(0.0).sum())
     rows = list(legs.head(MAX_BARS).iter_rows())[::-1]
     figure, (axes,) = chart(height=0.95 + 0.3 * len(rows), left=1.9, top=0.3)
     y = np.arange(len(rows))
@@ -149,10 +139,7 @@ def _slack_figure(view: View) -> str:
     values = np.clip(np.nan_to_num(slack["slack_frac"].to_numpy().astype(np.float64)), 0.0, 0.5) * 100.0
     kinds = slack["kind"].to_list()
     edges = np.arange(0.0, 51.0, 1.0)
-    groups = {
-        name: np.array([(k if k in ("maker", "whale") else "other accounts") == name for k in kinds], dtype=bool)
-        for name in KIND_FILLS
-    }
+    groups = {name: np.array([(k if k in ("maker", "whale") else "other accounts") == name for k in kinds], dtype=bool) for name in KIND_FILLS}
     base = np.zeros(edges.size - 1)
     for name, member in groups.items():
         if not member.any():
@@ -226,9 +213,7 @@ def _slack_table(view: View) -> Table:
 
 def _map_groups(view: View) -> list[tuple[str, list[int]]]:
     groups = [(asset, view.run.select("all", "perp", asset)) for asset in view.focus]
-    groups.append(
-        ("other coins", [m for m in view.run.select("all", "perp", "alts") if view.run.markets["asset"][m] not in view.focus])
-    )
+    groups.append(("other coins", [m for m in view.run.select("all", "perp", "alts") if view.run.markets["asset"][m] not in view.focus]))
     return [(name, markets) for name, markets in groups if markets]
 
 
@@ -257,9 +242,7 @@ def _map_figure(view: View) -> str:
         stack(axes, level, [("shorts closed", shorts / 1e6, Fill(BLUE, "////"))], 1.0)
         low = float(np.nanmedian(view.falls[markets])) if np.isfinite(view.falls[markets]).any() else float("nan")
         if np.isfinite(low):
-            axes.axvline(
-                100.0 * (1.0 - low), color=GREEN, linestyle=(0.0, (4.0, 2.0)), linewidth=1.2, label="lowest trade (median market)"
-            )
+            axes.axvline(100.0 * (1.0 - low), color=GREEN, linestyle=(0.0, (4.0, 2.0)), linewidth=1.2, label="lowest trade (median market)")
         axes.set_xlim(min(60.0, 100.0 * (1.0 - low) - 5.0) if np.isfinite(low) else 60.0, 130.0)
     if groups:
         axes_of[0].set_ylabel("M USD per 1 % of price")

@@ -117,9 +117,7 @@ def _recovery_table(view: View) -> Table:
     for size_class, label in CLASS_LABELS.items():
         for venue in view.venues:
             for kind in ("spot", "perp"):
-                markets = [
-                    m for m in view.of_class(size_class, venue, kind) if np.isfinite(view.falls[m]) and view.falls[m] > LEAST_FALL
-                ]
+                markets = [m for m in view.of_class(size_class, venue, kind) if np.isfinite(view.falls[m]) and view.falls[m] > LEAST_FALL]
                 if not markets:
                     continue
                 cells = []
@@ -128,11 +126,7 @@ def _recovery_table(view: View) -> Table:
                     known = [v for v in values if np.isfinite(v)]
                     cells.append(bare_percent(float(np.median(known)), 0) if known else NONE)
                 end = [recovered(view, m, float(view.run.end_t_s)) for m in markets]
-                cells.append(
-                    bare_percent(float(np.median([v for v in end if np.isfinite(v)])), 0)
-                    if any(np.isfinite(v) for v in end)
-                    else NONE
-                )
+                cells.append(bare_percent(float(np.median([v for v in end if np.isfinite(v)])), 0) if any(np.isfinite(v) for v in end) else NONE)
                 rows.append((label, venue, kind, str(len(markets)), bare_percent(float(np.median(view.falls[markets]))), *cells))
     header = (
         "size class",

@@ -38,10 +38,7 @@ def causes(view: View) -> Section:
             Figure(_parts_figure(rows), "Parts of the fall by cause, asset group and venue"),
             parts_table(rows),
             _single_causes(rows),
-            Text(
-                "Parts are changes of the logarithm of the mid, scaled to the fall in per cent. Mean over the markets of a "
-                "row by the pairs they stand for."
-            ),
+            Text("Parts are changes of the logarithm of the mid, scaled to the fall in per cent. Mean over the markets of a row by the pairs they stand for."),
             _every_market(view),
         )
     else:
@@ -59,8 +56,7 @@ def causes(view: View) -> Section:
     if forced_rows(view.run).height:
         section.add(
             Text(
-                "Generation 1 was triggered by the news itself; generation 3 by flows that were on average triggered by "
-                "flows of generation 2.",
+                "Generation 1 was triggered by the news itself; generation 3 by flows that were on average triggered by flows of generation 2.",
                 "read",
             ),
             Figure(_generations_figure(view), "Forced volume by generation, and generation in time"),
@@ -138,9 +134,7 @@ def parts_table(rows: list[tuple[str, PriceAccounting]]) -> Table:
     for label, part in rows:
         fall, parts, rest = in_percent(part)
         shown = [float(parts[[int(c) for c in group.causes]].sum()) for group in CAUSE_GROUPS]
-        body.append(
-            (label, str(part.n_markets), bare_percent(fall, 2), *(bare_percent(v, 2) for v in shown), bare_percent(rest, 2))
-        )
+        body.append((label, str(part.n_markets), bare_percent(fall, 2), *(bare_percent(v, 2) for v in shown), bare_percent(rest, 2)))
     header = ("markets", "number", "fall of mid, %", *(group.label for group in CAUSE_GROUPS), "not booked")
     caption = "Parts of the fall of the mid from the news to the low, % of the price before. A row adds up to its fall."
     return Table(header, body, caption, small=True)
@@ -162,9 +156,7 @@ def _every_market(view: View) -> Details:
         if part.n_markets:
             fall, parts, _ = in_percent(part)
             shown = (float(parts[[int(c) for c in group.causes]].sum()) for group in CAUSE_GROUPS)
-            rows.append(
-                (view.names[market], bare_percent(fall), *(bare_percent(value) for value in shown), view.clock.at(part.to_s))
-            )
+            rows.append((view.names[market], bare_percent(fall), *(bare_percent(value) for value in shown), view.clock.at(part.to_s)))
     header = ("market", "fall of mid, %", *(f"{group.label}, %" for group in CAUSE_GROUPS), "low at")
     return Details("Parts of the fall of every market", Table(header, rows, words=(0, len(header) - 1), small=True))
 

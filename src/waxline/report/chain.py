@@ -20,9 +20,7 @@ class Link(NamedTuple):
 
 
 LINKS = (
-    Link(
-        1, "Outside news turns investors from risk: all coins fall, small ones more.", "fair value per asset", ("shock.news=off",)
-    ),
+    Link(1, "Outside news turns investors from risk: all coins fall, small ones more.", "fair value per asset", ("shock.news=off",)),
     Link(
         2,
         "Makers pledge coins, also small ones, at 50 % and quote with the borrowed stablecoins.",

@@ -12,10 +12,8 @@ from waxline.results.schema import Cause
 
 ASSUMED = "assumed"
 LIMITS_OF_ONE_RUN = (
-    "One run is one draw. Near the tipping point the outcome is two-valued; ask several seeds: waxline validate SCENARIO "
-    "--seeds 5.",
-    "Agreement with published facts shows that the mechanism can produce such a day, not that it did. What nobody "
-    "published is assumed, below.",
+    "One run is one draw. Near the tipping point the outcome is two-valued; ask several seeds: waxline validate SCENARIO --seeds 5.",
+    "Agreement with published facts shows that the mechanism can produce such a day, not that it did. What nobody published is assumed, below.",
     "Price accounting books every change to the order or quote that made it. A cause that would have come anyway from "
     "another is still counted here; "
     "only a run with the link removed says what would have happened without it.",
@@ -93,8 +91,7 @@ def provenance(view: View) -> Section:
     section = Section(
         "provenance",
         "Provenance",
-        "The same program, scenario and seed give the same files, byte for byte. waxline rerun RUN repeats the run and "
-        "compares the hashes of its files.",
+        "The same program, scenario and seed give the same files, byte for byte. waxline rerun RUN repeats the run and compares the hashes of its files.",
     )
     manifest = {key: value for key, value in view.run.manifest.items() if key != "assumptions"}
     replay = str(manifest.pop("replay", "") or NONE)

@@ -55,8 +55,7 @@ def spread(view: View) -> Section:
     section.add(Heading("large-accounts", "Contagion from large accounts: engine and arbitrage sales side by side", (12,)))
     section.add(
         Text(
-            "Upwards: what the engine sells (perpetuals closed, collateral sold). Downwards: what arbitrage sells, "
-            "carrying it to the next market.",
+            "Upwards: what the engine sells (perpetuals closed, collateral sold). Downwards: what arbitrage sells, carrying it to the next market.",
             "read",
         ),
         Figure(_sales_figure(view), "Engine sales and arbitrage sales in time"),
@@ -172,9 +171,7 @@ def _sales_figure(view: View) -> str:
 def _named_table(view: View) -> Table:
     rows = []
     forced = forced_rows(view.run)
-    firsts = forced.group_by("account").agg(
-        pl.col("t_s").min().alias("first"), pl.col("weight").max(), pl.col("notional_usd").sum().alias("usd")
-    )
+    firsts = forced.group_by("account").agg(pl.col("t_s").min().alias("first"), pl.col("weight").max(), pl.col("notional_usd").sum().alias("usd"))
     for row in contagion_from_named(view.run, MOST_NAMED).iter_rows(named=True):
         name, first = str(row["account_name"]), float(row["first_t_s"])
         own = forced.filter(pl.col("account_name") == name)
@@ -211,8 +208,7 @@ def _named_table(view: View) -> Table:
     return Table(
         header,
         rows,
-        "The largest named accounts that were forced, and what followed. Following is not proof of cause; a run "
-        "without the account is.",
+        "The largest named accounts that were forced, and what followed. Following is not proof of cause; a run without the account is.",
         words=(0, 1, 2),
     )
 

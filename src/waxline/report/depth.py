@@ -45,8 +45,7 @@ def depth(view: View) -> Section:
     if view.run.named.filter(pl.col("kind") == "maker").height:
         section.add(
             Text(
-                "Left: size the makers post, against their calm target. Right: their equity against just before the news; "
-                "it may fall below zero.",
+                "Left: size the makers post, against their calm target. Right: their equity against just before the news; it may fall below zero.",
                 "read",
             ),
             Figure(_makers_figure(view), "Makers' quoting and capital in time"),
@@ -69,9 +68,7 @@ def _ratio(view: View, markets: list[int]) -> Float64:
 def _depth_figure(view: View) -> str:
     figure, (axes,) = chart(height=3.6, top=0.5, left=1.3)
     run, main = view.run, view.main_venue
-    for asset, mark in zip(
-        view.focus, (Line(BLUE, width=1.4), Line(GREEN, DASHED, 1.2), Line(BLACK, (0.0, (6.0, 1.5, 1.2, 1.5)))), strict=False
-    ):
+    for asset, mark in zip(view.focus, (Line(BLUE, width=1.4), Line(GREEN, DASHED, 1.2), Line(BLACK, (0.0, (6.0, 1.5, 1.2, 1.5)))), strict=False):
         market = view.market(main, "perp", asset)
         if market is not None:
             line(axes, run.bin_t_s, 100.0 * np.maximum(_ratio(view, [market])[0], FLOOR), mark, f"{asset} {main} perp")
@@ -140,9 +137,7 @@ def _depth_table(view: View) -> Table:
 
 
 def _prints_table(view: View) -> Table:
-    order = [int(m) for m in np.argsort(-np.nan_to_num(view.falls, nan=-1.0), kind="stable") if np.isfinite(view.falls[m])][
-        :TABLE_ROWS
-    ]
+    order = [int(m) for m in np.argsort(-np.nan_to_num(view.falls, nan=-1.0), kind="stable") if np.isfinite(view.falls[m])][:TABLE_ROWS]
     rows = []
     for market in order:
         low, at = float(view.lows[0][market]), float(view.lows[1][market])
@@ -169,10 +164,7 @@ def _near_zero(view: View) -> str:
     parts = []
     for threshold in (0.5, 0.9, 0.99):
         fallen = seen & (view.falls > threshold)
-        parts.append(
-            f"{count(float(view.pairs[fallen].sum()))} pairs by more than {100 * threshold:.0f} % ({int(fallen.sum())} "
-            "markets of the model)"
-        )
+        parts.append(f"{count(float(view.pairs[fallen].sum()))} pairs by more than {100 * threshold:.0f} % ({int(fallen.sum())} markets of the model)")
     return f"Of {count(float(view.pairs[seen].sum()))} pairs that the markets stand for, fell: " + "; ".join(parts) + "."
 
 

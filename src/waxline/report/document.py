@@ -83,9 +83,6 @@ def sections_of(run: RunResult, facts: Score | Sequence[Judgement] | None = None
 
     view = View(run)
     with drawing():
-        drawn = [
-            part(view)
-            for part in (headline, news, prices, before, waterfall, loop, causes, spread, depth, gaps, slack, losses, buyers)
-        ]
+        drawn = [part(view) for part in (headline, news, prices, before, waterfall, loop, causes, spread, depth, gaps, slack, losses, buyers)]
     drawn.append(agreement(view, facts))
     return [*drawn, chain(drawn, str(run.manifest.get("scenario", "SCENARIO"))), assumptions(view), limits(view), provenance(view)]

@@ -184,9 +184,7 @@ def time_axis(axes: Axes, view: View, from_s: float | None = None, to_s: float |
     ticks = np.arange(first, end + 0.5, step)
     axes.set_xlim(start, end)
     axes.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
-    axes.xaxis.set_major_formatter(
-        FixedFormatter([f"{view.clock.at(t, seconds=step < 60)}\n{t:+.0f} s".replace("-", "−").replace("+0 ", "0 ") for t in ticks])
-    )
+    axes.xaxis.set_major_formatter(FixedFormatter([f"{view.clock.at(t, seconds=step < 60)}\n{t:+.0f} s".replace("-", "−").replace("+0 ", "0 ") for t in ticks]))
     if start < 0.0 < end:
         axes.axvline(0.0, color=INK, linewidth=0.6, linestyle=(0.0, (1.0, 2.0)))
     if label:

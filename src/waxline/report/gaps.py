@@ -29,9 +29,7 @@ def gaps(view: View) -> Section:
     )
     section.add(
         Heading("basis", "Basis: perpetual against spot on the same venue", (7,)),
-        Figure(
-            _basis_figure(view), "Basis in time", "Above zero the perpetual is dearer than spot. Band: 10 % to 90 % of altcoins."
-        ),
+        Figure(_basis_figure(view), "Basis in time", "Above zero the perpetual is dearer than spot. Band: 10 % to 90 % of altcoins."),
         Heading("venue-gaps", "Venue gaps", (15,)),
     )
     if view.other_venue:
@@ -45,8 +43,7 @@ def gaps(view: View) -> Section:
     if view.claims:
         section.add(
             Text(
-                "Price over redemption value. Where a venue takes its own book as the collateral price, a claim breaks "
-                "there and nowhere else.",
+                "Price over redemption value. Where a venue takes its own book as the collateral price, a claim breaks there and nowhere else.",
                 "read",
             ),
             Figure(_claims_figure(view), "Claims against their redemption value per venue"),

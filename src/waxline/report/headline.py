@@ -35,9 +35,7 @@ def headline(view: View) -> Section:
             )
         )
     else:
-        section.add(
-            Text("This run has no twin with feedback switched off, so it cannot say what the news alone would have done.", "empty")
-        )
+        section.add(Text("This run has no twin with feedback switched off, so it cannot say what the news alone would have done.", "empty"))
     section.add(Heading("what-was-run", "What was run"), _run_table(view))
     return section
 
@@ -57,11 +55,7 @@ def _fall_tile(group: dict[str, Any], who: str) -> Tile:
         return Tile(NONE, f"{who}: not in this run")
     where = f"{group['venue']} {group['kind']}"
     alone, ratio = group.get("news_alone"), group.get("amplification")
-    note = (
-        f"{percent(-alone)} by the news alone: {times(ratio)} amplified"
-        if alone is not None
-        else "no run with feedback off to compare with"
-    )
+    note = f"{percent(-alone)} by the news alone: {times(ratio)} amplified" if alone is not None else "no run with feedback off to compare with"
     return Tile(percent(-fall), f"{who}, {where}: lowest trade against before", note)
 
 
@@ -123,11 +117,7 @@ def _figure(view: View) -> str:
     rows: list[tuple[str, float, float]] = []
     for size_class, label in CLASS_LABELS.items():
         for venue, kind in ((view.main_venue, "perp"), (view.main_venue, "spot"), (view.other_venue, "spot")):
-            markets = [
-                m
-                for m in (view.of_class(size_class, venue, kind) if venue else [])
-                if np.isfinite(view.falls[m]) and np.isfinite(view.alone(m))
-            ]
+            markets = [m for m in (view.of_class(size_class, venue, kind) if venue else []) if np.isfinite(view.falls[m]) and np.isfinite(view.alone(m))]
             if markets:
                 alone = float(np.median([view.alone(m) for m in markets]))
                 rows.append((f"{label}, {venue} {kind}", 100.0 * alone, 100.0 * float(np.median(view.falls[markets]))))
@@ -162,8 +152,7 @@ def _run_table(view: View) -> Table:
         ("steps", f"{run.t_s.size} of {manifest.get('step_s', 1)} s"),
         (
             "world",
-            f"{run.markets.height} markets, {len(run.assets)} assets, {len(view.venues)} venues with books, "
-            f"{_accounts(view)} accounts",
+            f"{run.markets.height} markets, {len(run.assets)} assets, {len(view.venues)} venues with books, {_accounts(view)} accounts",
         ),
         ("ledger", _ledger(view)),
     ]

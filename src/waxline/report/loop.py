@@ -73,19 +73,13 @@ def _texts(view: View) -> dict[str, tuple[str, ...]]:
 
     perp_part = accounting_to_low(run, alt_perps or perps) if perps else None
     spot_part = accounting_to_low(run, alt_spots or spots) if spots else None
-    median = {
-        kind: _median_fall(view, alts or every) for kind, alts, every in (("perp", alt_perps, perps), ("spot", alt_spots, spots))
-    }
+    median = {kind: _median_fall(view, alts or every) for kind, alts, every in (("perp", alt_perps, perps), ("spot", alt_spots, spots))}
     here = view.counted.filter(pl.col("venue") == main)
-    beyond = {
-        stage: usd(float(here.filter(pl.col("stage") == stage)["notional_usd"].sum())) for stage in ("takeover", "deleveraging")
-    }
+    beyond = {stage: usd(float(here.filter(pl.col("stage") == stage)["notional_usd"].sum())) for stage in ("takeover", "deleveraging")}
     lost = _collateral_lost(view)
     quote = np.asarray(run.maker_quote_frac[alt_perps or perps], dtype=np.float64)
     least = (
-        float(np.nanmedian(np.nanmin(quote[np.isfinite(quote).all(axis=1)], axis=1)))
-        if quote.size and np.isfinite(quote).all(axis=1).any()
-        else float("nan")
+        float(np.nanmedian(np.nanmin(quote[np.isfinite(quote).all(axis=1)], axis=1))) if quote.size and np.isfinite(quote).all(axis=1).any() else float("nan")
     )
     news = _part(perp_part, Cause.NEWS)
     return {
@@ -127,9 +121,7 @@ def _collateral_lost(view: View) -> str:
 
 def _split(view: View) -> tuple[str, ...]:
     unified = pl.col("kind").is_in(["maker", "whale", "holder"])
-    rows = view.run.accounts.filter(
-        unified & pl.col("by_perp_frac").fill_nan(None).is_not_null() & (pl.col("liquidated_usd") > 0.0)
-    )
+    rows = view.run.accounts.filter(unified & pl.col("by_perp_frac").fill_nan(None).is_not_null() & (pl.col("liquidated_usd") > 0.0))
     whole = float(rows["liquidated_usd"].sum())
     if not whole > 0.0:
         return ("no unified account", "is taken")
@@ -163,9 +155,7 @@ def _figure(view: View) -> str:
         {name: box.y + height(box) / 2 for name, box in boxes.items()},
     )
     _arrow(axes, (1.3, foot["news"]), (1.3, head["perps"]), BLACK)
-    _arrow(
-        axes, (0.75, foot["perps"]), (0.75, head["closed"]), VERMILLION, ("accounts", "reach", "their line"), (0.83, 1.86), "left"
-    )
+    _arrow(axes, (0.75, foot["perps"]), (0.75, head["closed"]), VERMILLION, ("accounts", "reach", "their line"), (0.83, 1.86), "left")
     _arrow(axes, (1.85, head["closed"]), (1.85, foot["perps"]), VERMILLION, words["closed>perps"], (1.93, 1.86), "left")
     _arrow(axes, (1.3 + half, 2.88), (5.2 - half, 2.88), BLUE, words["perps>spots"], (3.25, 3.17))
     _arrow(axes, (5.2 - half, 2.6), (1.3 + half, 2.6), VERMILLION, words["spots>perps"], (3.25, 2.31))
@@ -176,9 +166,7 @@ def _figure(view: View) -> str:
     _arrow(axes, (5.2, foot["depth"]), (5.2, head["spots"]), BLACK)
     _arrow(axes, (5.2 - half, 4.05), (1.3 + 0.8 * half, head["perps"]), BLACK)
     _arrow(axes, (6.9 - half, 0.72), (1.3 + half, 0.72), ORANGE, ("the same accounts hold contracts",), (4.1, 0.85))
-    return to_svg(
-        figure, "The loop between perpetual prices, liquidations, spot prices, pledged coins and collateral sales, with amounts"
-    )
+    return to_svg(figure, "The loop between perpetual prices, liquidations, spot prices, pledged coins and collateral sales, with amounts")
 
 
 def height(box: Box) -> float:
@@ -241,11 +229,7 @@ def _table(view: View) -> Table:
     rows = []
     for size_class, label in CLASS_LABELS.items():
         for venue, kind in ((view.main_venue, "perp"), (view.main_venue, "spot"), (view.other_venue, "spot")):
-            markets = [
-                m
-                for m in (view.of_class(size_class, venue, kind) if venue else [])
-                if np.isfinite(view.falls[m]) and np.isfinite(view.alone(m))
-            ]
+            markets = [m for m in (view.of_class(size_class, venue, kind) if venue else []) if np.isfinite(view.falls[m]) and np.isfinite(view.alone(m))]
             if markets:
                 rows.append(
                     (
@@ -257,6 +241,4 @@ def _table(view: View) -> Table:
                     )
                 )
     header = ("markets", "number", "fall by the news alone, median %", "fall with feedback, median %", "amplification, median")
-    return Table(
-        header, rows, "Amplification: fall with feedback ÷ fall of the same run, same seed, with all feedback switched off."
-    )
+    return Table(header, rows, "Amplification: fall with feedback ÷ fall of the same run, same seed, with all feedback switched off.")

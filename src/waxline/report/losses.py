@@ -46,9 +46,7 @@ def losses(view: View) -> Section:
             Figure(_deleveraging_figure(view, rows), "Deleveraging and what owners did next, in time"),
             _whom_table(view, rows),
             _coin_table(rows),
-            table_or_text(
-                _next_table(view), "Their owners did nothing afterwards: every closed leg stood alone, or the switch is off."
-            ),
+            table_or_text(_next_table(view), "Their owners did nothing afterwards: every closed leg stood alone, or the switch is off."),
         )
     else:
         section.add(Text("Nobody was deleveraged in this run.", "empty"))
@@ -275,15 +273,8 @@ def _pool_table(view: View, pools: list[str]) -> Table:
     for venue in pools:
         rows = view.run.liquidations.filter((pl.col("stage") == "pool_liquidation") & (pl.col("venue") == venue))
         last = [_last(view, venue, c) for c in ("pool_liquidated_usd", "pool_bonus_usd", "pool_bad_debt_usd")]
-        assets = (
-            rows.group_by("asset")
-            .agg(pl.col("notional_usd").sum())
-            .sort("notional_usd", "asset", descending=[True, False])["asset"]
-            .to_list()
-        )
-        body.append(
-            (venue, count(rows["account"].n_unique()), *(millions(value) for value in last), ", ".join(assets[:6]) or "none")
-        )
+        assets = rows.group_by("asset").agg(pl.col("notional_usd").sum()).sort("notional_usd", "asset", descending=[True, False])["asset"].to_list()
+        body.append((venue, count(rows["account"].n_unique()), *(millions(value) for value in last), ", ".join(assets[:6]) or "none"))
     header = ("pool", "loans liquidated", "seized, M USD", "bonus, M USD", "uncovered, M USD", "collateral, largest first")
     return Table(header, body, words=(0, 5))
 

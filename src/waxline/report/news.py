@@ -23,9 +23,7 @@ def news(view: View) -> Section:
         links=(1,),
     )
     worst = _worst(view)
-    section.add(
-        Figure(_figure(view), "Fair value of each asset over time", "Grey: every coin. Coloured: the coins that are named.")
-    )
+    section.add(Figure(_figure(view), "Fair value of each asset over time", "Grey: every coin. Coloured: the coins that are named."))
     if not worst:
         section.add(Text("The run holds no fair value.", "empty"))
         return section

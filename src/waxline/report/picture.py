@@ -109,19 +109,9 @@ def _open_top(axes: Axes) -> None:
 def _key(figure: Figure, view: View, venues: list[str]) -> None:
     from matplotlib.lines import Line2D
 
-    marks = [
-        (f"{venue} {kind}", venue_line(venue, kind))
-        for venue in venues
-        for kind in ("perp", "spot")
-        if view.run.select(venue, kind)
-    ]
-    handles = [
-        Line2D([], [], color=mark.colour, linestyle=mark.dash, linewidth=1.5, label=label)
-        for label, mark in [*marks, ("fair value", FAIR)]
-    ]
-    figure.legend(
-        handles=handles, loc="center left", bbox_to_anchor=(0.008, 0.902), ncols=len(handles), columnspacing=1.0, fontsize=8.5
-    )
+    marks = [(f"{venue} {kind}", venue_line(venue, kind)) for venue in venues for kind in ("perp", "spot") if view.run.select(venue, kind)]
+    handles = [Line2D([], [], color=mark.colour, linestyle=mark.dash, linewidth=1.5, label=label) for label, mark in [*marks, ("fair value", FAIR)]]
+    figure.legend(handles=handles, loc="center left", bbox_to_anchor=(0.008, 0.902), ncols=len(handles), columnspacing=1.0, fontsize=8.5)
 
 
 def _draw_right(figure: Figure, view: View) -> None:

@@ -52,9 +52,7 @@ def _span(view: View) -> str:
     return f"{view.clock.at(start, False)} to {view.clock.at(end, False)} UTC, the tick is the news at {view.clock.at(0.0, False)}"
 
 
-def draw_prices(
-    axes: Axes, view: View, asset: str, venues: Sequence[str] | None = None, *, percent: bool, buckets: int = 380
-) -> None:
+def draw_prices(axes: Axes, view: View, asset: str, venues: Sequence[str] | None = None, *, percent: bool, buckets: int = 380) -> None:
     """Draw every market of `asset` on `venues` and its fair value, in USD or in per cent of the price before the news."""
     run = view.run
     for market in run.select("all", "all", asset):
@@ -104,9 +102,7 @@ def _alts_figure(view: View, alts: Sequence[str]) -> str:
         found.append(Panel(asset, f"−{100.0 * max(falls):.0f} %" if falls else "", series))
     drawn = [v for v in dict.fromkeys((view.main_venue, view.other_venue, "hyperliquid")) if v in view.venues]
     keys = [(f"{v} {k}", venue_line(v, k)) for v in drawn for k in ("perp", "spot") if run.select(v, k, "alts")]
-    return panels(
-        found, low, high, [*keys, ("fair value", FAIR)], "Prices of altcoins per venue in per cent of the price before the news"
-    )
+    return panels(found, low, high, [*keys, ("fair value", FAIR)], "Prices of altcoins per venue in per cent of the price before the news")
 
 
 def _scale(view: View, alts: Sequence[str]) -> tuple[float, float]:

@@ -46,9 +46,7 @@ def slack(view: View) -> Section:
     kinds = [(kind, title) for kind, title in (("maker", "Makers"), ("whale", "Whales")) if named_series(view, kind, "equity_usd")]
     section.add(Heading("slack-in-time", "Slack in time, and what consumed it", (4,)))
     if not kinds:
-        section.add(
-            Text("No named account in this run.", "empty"), Heading("calls", "Margin calls, top-ups, exhausted reserves", (5,))
-        )
+        section.add(Text("No named account in this run.", "empty"), Heading("calls", "Margin calls, top-ups, exhausted reserves", (5,)))
         section.add(Text("No reserves were declared.", "empty"))
         return section
     section.add(
@@ -134,9 +132,7 @@ def _loss_figure(view: View, kinds: list[tuple[str, str]]) -> str:
         ):
             sets = named_series(view, kind, column)
             times = next(iter(sets.values()))[0]
-            change = sum(
-                (np.nan_to_num(v - _at_start(t, v)) for t, v in sets.values() if t.size == times.size), np.zeros(times.size)
-            )
+            change = sum((np.nan_to_num(v - _at_start(t, v)) for t, v in sets.values() if t.size == times.size), np.zeros(times.size))
             parts.append((label, np.asarray(change) / 1e6, fill))
         step = max(times.size // 240, 1)
         width = float(times[1] - times[0]) * step if times.size > 1 else 1.0
@@ -162,9 +158,7 @@ def _cause_table(view: View) -> Table:
         if shares is not None:
             rows.append((str(name), millions(float(group["notional_usd"].sum())), *(bare_percent(share, 0) for share in shares)))
     header = ("account", "forced, M USD", *(f"{group.label}, %" for group in CAUSE_GROUPS))
-    return Table(
-        header, rows, "What consumed the slack of named accounts by the time they were forced: shares by cause, weighted by amount."
-    )
+    return Table(header, rows, "What consumed the slack of named accounts by the time they were forced: shares by cause, weighted by amount.")
 
 
 def _calls_figure(view: View) -> str:

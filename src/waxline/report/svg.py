@@ -32,10 +32,11 @@ def _path(match: re.Match[str]) -> str:
     name, value = match.groups()
     if name != " d":
         return f'{name}="{_NUMBER.sub(_shorter, value)}"'
-    if "C" in value or "Q" in value:
-        packed = re.sub(r"\s*([MLCQz])\s*", r"\1", _NUMBER.sub(_shorter, value))
-    else:
-        packed = "".join(_steps(part) for part in value.split("M") if part.strip())
+    packed = (
+        re.sub(r"\s*([MLCQz])\s*", r"\1", _NUMBER.sub(_shorter, value))
+        if "C" in value or "Q" in value
+        else "".join(_steps(part) for part in value.split("M") if part.strip())
+    )
     return f'{name}="{packed.strip()}"'
 
 
@@ -50,9 +51,7 @@ def _steps(polyline: str) -> str:
             continue
         if len(kept) > 1:
             (ax, ay), (bx, by) = kept[-2], kept[-1]
-            straight = (ax == bx == point[0] and (by - ay) * (point[1] - by) > 0) or (
-                ay == by == point[1] and (bx - ax) * (point[0] - bx) > 0
-            )
+            straight = (ax == bx == point[0] and (by - ay) * (point[1] - by) > 0) or (ay == by == point[1] and (bx - ax) * (point[0] - bx) > 0)
             if straight:
                 kept.pop()
         kept.append(point)

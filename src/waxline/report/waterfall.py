@@ -36,9 +36,7 @@ def waterfall(view: View) -> Section:
         )
         section.add(Text("No collateral was sold.", "empty"))
         return section
-    section.add(
-        Figure(_figure(view), "Liquidation waterfall in time by kind"), _stage_table(view), _venue_table(view), _asset_details(view)
-    )
+    section.add(Figure(_figure(view), "Liquidation waterfall in time by kind"), _stage_table(view), _venue_table(view), _asset_details(view))
     section.add(Heading("collateral-sales", "Collateral sales by coin and second", (6,)))
     sales = counted.filter(pl.col("stage") == "collateral_sale")
     if sales.height == 0:
@@ -46,8 +44,7 @@ def waterfall(view: View) -> Section:
         return section
     section.add(
         Text(
-            "The engine sells pledged coins in the spot book at any price until the debt is repaid. Darker is less, "
-            "lighter is more.",
+            "The engine sells pledged coins in the spot book at any price until the debt is repaid. Darker is less, lighter is more.",
             "read",
         ),
         Figure(_collateral_figure(view, sales), "Collateral sold by coin and time"),

@@ -65,9 +65,7 @@ def save(run: RunResult, folder: Path, finish: Callable[[Path], None] | None = N
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         reason = error.strerror or str(error)
-        raise ResultsError(
-            f"{folder}: the run could not be written ({reason}); nothing was left there: free some space or choose another --out"
-        ) from error
+        raise ResultsError(f"{folder}: the run could not be written ({reason}); nothing was left there: free some space or choose another --out") from error
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -119,8 +117,7 @@ def check(folder: Path) -> dict[str, Any]:
         raise ResultsError(f"{folder / MANIFEST}: status must be 'complete', was {status!r}: {_again(manifest)}")
     if version != FORMAT:
         raise ResultsError(
-            f"{folder / MANIFEST}: format must be {FORMAT}, was {version!r}: "
-            f"use waxline {manifest.get('version', 'of that run')}, or {_again(manifest)}"
+            f"{folder / MANIFEST}: format must be {FORMAT}, was {version!r}: use waxline {manifest.get('version', 'of that run')}, or {_again(manifest)}"
         )
     expected = _read_json(folder / HASHES, f"damaged: {_again(manifest)}")
     if data_hash(expected) != manifest.get("data_hash"):
@@ -258,9 +255,7 @@ def _cause_arrays(causes: pl.DataFrame, n_markets: int, bin_t_s: Any) -> dict[st
 def _arrays(frame: pl.DataFrame, fields: tuple[str, ...], n_markets: int, path: Path) -> tuple[Any, dict[str, Any]]:
     """Return times and [M, n] arrays of a table sorted by market and time."""
     if n_markets == 0 or frame.height % n_markets:
-        raise ResultsError(
-            f"{path}: rows must be a multiple of the {n_markets} markets, was {frame.height}: run the scenario again"
-        )
+        raise ResultsError(f"{path}: rows must be a multiple of the {n_markets} markets, was {frame.height}: run the scenario again")
     size = frame.height // n_markets
     t_s = frame["t_s"][:size].to_numpy().astype(np.int64)
     columns = {name: frame[name].fill_null(float("nan")).to_numpy().reshape(n_markets, size).copy() for name in fields}
@@ -269,9 +264,7 @@ def _arrays(frame: pl.DataFrame, fields: tuple[str, ...], n_markets: int, path: 
 
 def _parquet(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    frame.rechunk().write_parquet(
-        buffer, compression="zstd", compression_level=ZSTD_LEVEL, row_group_size=ROW_GROUP, statistics=False
-    )
+    frame.rechunk().write_parquet(buffer, compression="zstd", compression_level=ZSTD_LEVEL, row_group_size=ROW_GROUP, statistics=False)
     return buffer.getvalue()
 
 

@@ -129,9 +129,7 @@ class RunResult:
 
     def bins_in(self, from_s: float, to_s: float) -> slice:
         """Return the bins that lie wholly after from_s and end at or before to_s."""
-        return slice(
-            int(np.searchsorted(self.bin_t_s, from_s, side="right")), int(np.searchsorted(self.bin_t_s, to_s, side="right"))
-        )
+        return slice(int(np.searchsorted(self.bin_t_s, from_s, side="right")), int(np.searchsorted(self.bin_t_s, to_s, side="right")))
 
     # Series ----------------------------------------------------------------------------------------------------------
 

@@ -221,9 +221,7 @@ LIQUIDATIONS = (
     Column("notional_usd", "f64", "USD", "quantity x price, one-sided"),
     Column("weight", "f64", "people", "people the account stands for"),
     Column("equity_usd", "f64", "USD", "equity of the account at the trigger, takeover or deleveraging; else null"),
-    Column(
-        "profit_frac", "f64", "fraction", "deleveraging: unrealised profit over entry notional of the closed position; else null"
-    ),
+    Column("profit_frac", "f64", "fraction", "deleveraging: unrealised profit over entry notional of the closed position; else null"),
     Column("generation", "f32", "generations", "1 + weighted generation of the flows that consumed the account's slack"),
     Column("counted", "bool", "-", "whether the row enters the liquidated amount"),
     *(Column(f"share_{c.key}", "f32", "fraction", f"part of the slack consumed by {c.label}") for c in Cause),
@@ -260,9 +258,7 @@ ACCOUNTS = (
     Column("liquidated_usd", "f64", "USD", "forced closes and sales of the account"),
     Column("negative_equity_usd", "f64", "USD", "size of the negative equity when taken over or deleveraged, positive"),
     Column("first_trigger_t_s", "f64", "s", "time of the first trigger; null if never"),
-    Column(
-        "by_perp_frac", "f64", "fraction", "part of the slack consumed by perpetual losses, the rest by collateral; null if never"
-    ),
+    Column("by_perp_frac", "f64", "fraction", "part of the slack consumed by perpetual losses, the rest by collateral; null if never"),
 )
 
 VENUE_SERIES = (

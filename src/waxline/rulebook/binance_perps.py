@@ -71,10 +71,11 @@ def cross_liquidation_price(x: Inputs) -> dict[str, Any]:
     if not found:
         raise UnknownInput(f"target {target} is not among the positions")
     cash = wallet - others + profit
-    if found == 1:
-        price = linear_liquidation_price(signed, cost, cash, rated / abs(signed), amounts)
-    else:
-        price = liquidation_price_of_sums(signed, cost, cash, rated, amounts)
+    price = (
+        linear_liquidation_price(signed, cost, cash, rated / abs(signed), amounts)
+        if found == 1
+        else liquidation_price_of_sums(signed, cost, cash, rated, amounts)
+    )
     return {"liquidation_price": price, "tmm_other": others, "upnl_other": profit}
 
 

@@ -48,13 +48,9 @@ def _clock(scenario: Scenario) -> Iterator[Problem]:
         if asked > limit.most:
             yield Problem("clock.duration_s", f"asks for too many {limit.unit}: at most {limit.most:,}", f"{asked:,}", limit.advice)
     if clock.start_t_s > 0.0:
-        yield Problem(
-            "clock.start_utc", "must not be after clock.t0_utc", clock.start_utc.isoformat(), "begin the run before the event"
-        )
+        yield Problem("clock.start_utc", "must not be after clock.t0_utc", clock.start_utc.isoformat(), "begin the run before the event")
     if clock.end_t_s <= 0.0:
-        yield Problem(
-            "clock.t0_utc", "must lie inside the run", clock.t0_utc.isoformat(), "lengthen clock.duration_s or begin later"
-        )
+        yield Problem("clock.t0_utc", "must lie inside the run", clock.t0_utc.isoformat(), "lengthen clock.duration_s or begin later")
 
 
 def _keys(scenario: Scenario) -> Iterator[Problem]:
@@ -106,13 +102,9 @@ def _claims(scenario: Scenario) -> Iterator[Problem]:
         if asset.redeems is None:
             yield Problem(place, "is needed for a claim", "missing", "write {asset: ETH, units: 1.0}, or kind: coin")
         elif asset.redeems.asset == asset.symbol:
-            yield Problem(
-                f"{place}.asset", "must not be the claim itself", f'"{asset.symbol}"', "name the coin it redeems for, or USD"
-            )
+            yield Problem(f"{place}.asset", "must not be the claim itself", f'"{asset.symbol}"', "name the coin it redeems for, or USD")
         elif kinds.get(asset.redeems.asset) is AssetKind.CLAIM:
-            yield Problem(
-                f"{place}.asset", "must be a coin or USD", f'"{asset.redeems.asset}", a claim', "name what that claim redeems for"
-            )
+            yield Problem(f"{place}.asset", "must be a coin or USD", f'"{asset.redeems.asset}", a claim', "name what that claim redeems for")
 
 
 def _markets(scenario: Scenario) -> Iterator[Problem]:
@@ -123,9 +115,7 @@ def _markets(scenario: Scenario) -> Iterator[Problem]:
         if venue is None:
             continue
         if venue.kind is VenueKind.LENDING_POOL:
-            yield Problem(
-                place, "cannot be on a lending pool", f"venue {venue.name}", "lending pools have no books; move it to an exchange"
-            )
+            yield Problem(place, "cannot be on a lending pool", f"venue {venue.name}", "lending pools have no books; move it to an exchange")
         elif market.kind is MarketKind.PERP and venue.kind is VenueKind.SPOT_EXCHANGE:
             yield Problem(
                 place,
@@ -134,9 +124,7 @@ def _markets(scenario: Scenario) -> Iterator[Problem]:
                 "write kind: spot, or make the venue an exchange",
             )
         if market.kind is MarketKind.SPOT and market.open_interest_usd > 0.0:
-            yield Problem(
-                f"{place}.open_interest_usd", "must be 0 for spot", f"{market.open_interest_usd:g}", "only perps have open interest"
-            )
+            yield Problem(f"{place}.open_interest_usd", "must be 0 for spot", f"{market.open_interest_usd:g}", "only perps have open interest")
     for venue in scenario.venues:
         if venue.vault_usd > 0.0 and venue.kind is not VenueKind.PERP_VENUE:
             yield Problem(
@@ -164,9 +152,7 @@ def _indices(scenario: Scenario) -> Iterator[Problem]:
         if owner is None or market.kind is not MarketKind.PERP:
             continue
         if owner.index is None:
-            yield Problem(
-                f"venues[{owner.name}].index", "is needed where perps trade", "missing", "name the spot books that form it"
-            )
+            yield Problem(f"venues[{owner.name}].index", "is needed where perps trade", "missing", "name the spot books that form it")
         elif not any(weight > 0.0 and (name, market.asset) in spot for name, weight in owner.index.weights.items()):
             yield Problem(
                 f"markets[{market.name}]",
@@ -188,9 +174,7 @@ def _tiers(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(place, "must have rates in (0, 1] that do not fall", f"{rates}", "give fractions, 0.004 for 0.4 %")
     for market in scenario.markets:
         if market.tiers is not None and market.tiers not in tables:
-            yield Problem(
-                f"markets[{market.name}].tiers", "must name a table of tiers", f'"{market.tiers}"', nearest(market.tiers, tables)
-            )
+            yield Problem(f"markets[{market.name}].tiers", "must name a table of tiers", f'"{market.tiers}"', nearest(market.tiers, tables))
 
 
 def _collateral(scenario: Scenario) -> Iterator[Problem]:
@@ -216,9 +200,7 @@ def _collateral(scenario: Scenario) -> Iterator[Problem]:
                 f"add the market {row.venue}-spot-{row.asset}",
             )
         if row.price_rule is PriceRule.REDEMPTION and kinds.get(row.asset) is AssetKind.COIN:
-            yield Problem(
-                f"{place}.price_rule", "redemption is only for claims", f'"{row.asset}", a coin', "choose index or own_book"
-            )
+            yield Problem(f"{place}.price_rule", "redemption is only for claims", f'"{row.asset}", a coin', "choose index or own_book")
         if row.price_rule is PriceRule.OWN_BOOK and (row.venue, row.asset) not in spot:
             yield Problem(
                 f"{place}.price_rule",
@@ -255,6 +237,4 @@ def _sources(scenario: Scenario) -> Iterator[Problem]:
             for word in words:
                 if word not in known:
                     path = f"{group}[{row_key(type(row), row, place)}].source"
-                    yield Problem(
-                        path, "must name entries of sources, or begin with 'assumed: '", f'"{word}"', nearest(word, known)
-                    )
+                    yield Problem(path, "must name entries of sources, or begin with 'assumed: '", f'"{word}"', nearest(word, known))

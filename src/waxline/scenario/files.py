@@ -54,9 +54,7 @@ def build_scenario(document: Document, overrides: Sequence[str] = ()) -> Scenari
     try:
         return Scenario.model_validate(changed)
     except ValidationError as error:
-        raise ScenarioProblems(
-            [_of_override(keys, problem, set_by) for keys, problem in problems_of(error, Scenario, changed)]
-        ) from error
+        raise ScenarioProblems([_of_override(keys, problem, set_by) for keys, problem in problems_of(error, Scenario, changed)]) from error
 
 
 def _of_override(keys: Keys, problem: Problem, set_by: dict[Keys, str]) -> Problem:
@@ -101,11 +99,7 @@ def _validate(data: dict[str, Any], origins: Origins) -> Scenario:
 
 def _placed(problems: Sequence[Problem], origins: Origins) -> list[Problem]:
     """Return the problems with file and line of their paths, or of the nearest section above that is written; last file wins."""
-    marks = {
-        written(Scenario, keys, document.data): (document.file, line)
-        for document in origins
-        for keys, line in document.lines.items()
-    }
+    marks = {written(Scenario, keys, document.data): (document.file, line) for document in origins for keys, line in document.lines.items()}
     placed = []
     for problem in problems:
         path = problem.path

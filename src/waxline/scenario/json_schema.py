@@ -54,6 +54,4 @@ def _complete(definition: dict[str, Any]) -> None:
     if ENABLED in properties:
         definition["type"] = ["object", "boolean", "string"]
     if "source" in properties:
-        definition["required"] = [
-            key for key in definition.get("required", []) if key in ("symbol", "name", "venue", "asset", "kind")
-        ]
+        definition["required"] = [key for key in definition.get("required", []) if key in ("symbol", "name", "venue", "asset", "kind")]

@@ -144,11 +144,7 @@ def _changed(data: Any, keys: Keys, change: Change, model: type[BaseModel]) -> t
         if isinstance(factor, bool) or not isinstance(factor, (int, float)):
             raise _refusal(change.text, "must multiply by a number", f'"{factor}"', "write for example *=0.5")
         if not is_number(annotation) or isinstance(old, bool) or not isinstance(old, (int, float)):
-            why = (
-                "has no value yet: give one with ="
-                if old is None and is_number(annotation)
-                else "is no number: give a value with ="
-            )
+            why = "has no value yet: give one with =" if old is None and is_number(annotation) else "is no number: give a value with ="
             raise _refusal(change.text, f"cannot multiply {path}", "", f"it {why}")
         product = old * factor
         return keys, int(product) if isinstance(old, int) and float(product).is_integer() else product

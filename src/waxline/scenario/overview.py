@@ -61,9 +61,7 @@ def _sizes(rows: Sequence[Market]) -> tuple[str, str, str, str]:
 
 def _paragraph(text: str, indent: str = "") -> list[str]:
     below = indent + "  " if indent else ""
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=indent, subsequent_indent=below, break_long_words=False, break_on_hyphens=False
-    )
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
 
 
 def _usd(amounts: Iterable[float]) -> str:

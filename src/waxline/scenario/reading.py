@@ -115,15 +115,11 @@ class _Nodes:
             line = key_node.start_mark.line + 1
             key = key_node.value if key_node.id == "scalar" else "a list or section"
             if key_node.id != "scalar":
-                self.problems.append(
-                    Problem(_dotted(keys), "must have plain texts as keys", "", "write key: value", self.file, line)
-                )
+                self.problems.append(Problem(_dotted(keys), "must have plain texts as keys", "", "write key: value", self.file, line))
             elif key in data:
                 first = self.lines[(*keys, key)]
                 remedy = f"line {first} has it already: remove one of them"
-                self.problems.append(
-                    Problem(_dotted((*keys, key)), "must be written once", "written twice", remedy, self.file, line)
-                )
+                self.problems.append(Problem(_dotted((*keys, key)), "must be written once", "written twice", remedy, self.file, line))
             else:
                 self.lines[(*keys, key)] = line
                 data[key] = self.value(value_node, (*keys, key))

@@ -45,9 +45,7 @@ class Scenario(Section):
     title: str = text(meaning="one line that says what happens")
     description: str = text("", meaning="what the scenario holds and where its figures come from")
     is_not: str = text("", meaning="what the scenario is not, so that nobody takes it for that")
-    sources: dict[str, str] = Field(
-        {}, description="short names of sources used by rows, each with its address or its reason and range"
-    )
+    sources: dict[str, str] = Field({}, description="short names of sources used by rows, each with its address or its reason and range")
     seed: int = quantity(1, unit="1", low=0, high=2**63 - 1, meaning="seed of all random numbers", source="design")
     clock: Clock = Field(description="begin, end and step of the run")
     grid_bps: ByClass = quantity(

@@ -80,12 +80,8 @@ class Clock(Section):
     """Set when the run begins and ends and how long a step is; t = 0 is `t0_utc`."""
 
     start_utc: AwareDatetime = Field(description="start of the run (UTC)")
-    t0_utc: AwareDatetime = Field(
-        description="the instant t = 0, usually the outside event; reference prices are those one second before"
-    )
-    duration_s: float = quantity(
-        unit="s", low=1.0, high=604_800.0, meaning="length of the run; a whole number of steps", source="design"
-    )
+    t0_utc: AwareDatetime = Field(description="the instant t = 0, usually the outside event; reference prices are those one second before")
+    duration_s: float = quantity(unit="s", low=1.0, high=604_800.0, meaning="length of the run; a whole number of steps", source="design")
     step_s: float = quantity(1.0, unit="s", low=0.1, high=60.0, meaning="length of a step", source="design")
 
     @property
@@ -108,9 +104,7 @@ class Redemption(Section):
     """Say what one unit of a claim is exchanged for by its issuer."""
 
     asset: str = text(meaning="asset received, or USD")
-    units: float = quantity(
-        unit="units per claim", low=1e-12, high=1e12, meaning="units of that asset per claim", source="see the row"
-    )
+    units: float = quantity(unit="units per claim", low=1e-12, high=1e12, meaning="units of that asset per claim", source="see the row")
 
 
 class Asset(Section):
@@ -120,13 +114,9 @@ class Asset(Section):
 
     symbol: str = Field(pattern=r"^[A-Za-z0-9]{1,16}$", description="name of the asset, such as BTC")
     kind: AssetKind = Field(AssetKind.COIN, description="coin, or claim on another asset")
-    size_class: SizeClass = Field(
-        description="class by depth of book and by borrowing, used where a parameter differs between classes"
-    )
+    size_class: SizeClass = Field(description="class by depth of book and by borrowing, used where a parameter differs between classes")
     price_usd: float = quantity(unit="USD", low=1e-15, high=1e12, meaning="price one second before t0", source="see the row")
-    pairs: float = quantity(
-        1.0, unit="pairs", low=0.001, high=1e5, meaning="real trading pairs that one market of it stands for", source="see the row"
-    )
+    pairs: float = quantity(1.0, unit="pairs", low=0.001, high=1e5, meaning="real trading pairs that one market of it stands for", source="see the row")
     news_beta: float = quantity(
         1.0,
         unit="1",
@@ -182,9 +172,7 @@ class FundingRule(Section):
         meaning="time between two payments, counted from 00:00 UTC",
         source="see the venue",
     )
-    base_rate_frac: float = quantity(
-        1e-4, unit="fraction per 8 h", low=-0.1, high=0.1, meaning="interest part of the rate", source="see the venue"
-    )
+    base_rate_frac: float = quantity(1e-4, unit="fraction per 8 h", low=-0.1, high=0.1, meaning="interest part of the rate", source="see the venue")
     clamp_frac: float = quantity(
         5e-4,
         unit="fraction per 8 h",
@@ -193,9 +181,7 @@ class FundingRule(Section):
         meaning="the rate stays within this distance of the premium",
         source="see the venue",
     )
-    rate_before_frac: float = quantity(
-        1e-4, unit="fraction per 8 h", low=-0.1, high=0.1, meaning="rate in the hours before the run", source="see the venue"
-    )
+    rate_before_frac: float = quantity(1e-4, unit="fraction per 8 h", low=-0.1, high=0.1, meaning="rate in the hours before the run", source="see the venue")
 
 
 class Venue(Section):
@@ -207,9 +193,7 @@ class Venue(Section):
     kind: VenueKind = Field(description="what it trades")
     margin: MarginRegime = Field(description="what secures a position")
     taker_fee_bps: float = quantity(unit="bps", low=-50.0, high=500.0, meaning="fee of orders that take", source="see the row")
-    maker_fee_bps: float = quantity(
-        unit="bps", low=-50.0, high=500.0, meaning="fee of orders that rest; a rebate is negative", source="see the row"
-    )
+    maker_fee_bps: float = quantity(unit="bps", low=-50.0, high=500.0, meaning="fee of orders that rest; a rebate is negative", source="see the row")
     fund_usd: float = quantity(0.0, unit="USD", low=0.0, high=1e12, meaning="insurance fund before the run", source="see the row")
     vault_usd: float = quantity(
         0.0,
@@ -219,9 +203,7 @@ class Venue(Section):
         meaning="equity of the backstop vault before the run; 0: no vault",
         source="see the row",
     )
-    index: IndexRule | None = Field(
-        None, description="how its index price is formed; needed where perps trade or collateral is valued at the index"
-    )
+    index: IndexRule | None = Field(None, description="how its index price is formed; needed where perps trade or collateral is valued at the index")
     funding: FundingRule | None = Field(None, description="funding of its perps")
     deleveraging: DeleveragingRule = Field(DeleveragingRule.NONE, description="order in which winners are deleveraged")
     collateral_rules: str | None = text(None, meaning="document that states what the venue accepts as collateral")
@@ -260,9 +242,7 @@ class Market(Section):
     grid_bps: float | None = quantity(
         None, unit="bps", low=0.1, high=100.0, meaning="distance of price levels, where not that of the class", source="see the row"
     )
-    max_leverage: float | None = quantity(
-        None, unit="1", low=1.0, high=1000.0, meaning="largest leverage at entry", source="see the row"
-    )
+    max_leverage: float | None = quantity(None, unit="1", low=1.0, high=1000.0, meaning="largest leverage at entry", source="see the row")
     tiers: str | None = text(None, meaning="name of its table of maintenance tiers")
     never_liquidated_frac: float = quantity(
         0.35,
@@ -318,9 +298,7 @@ class Collateral(Section):
 
     venue: str = text(meaning="name of the venue")
     asset: str = text(meaning="symbol of the asset")
-    ratio_frac: float = quantity(
-        unit="fraction", low=0.0, high=1.0, meaning="part of its value that counts as margin (1 − haircut)", source="see the row"
-    )
+    ratio_frac: float = quantity(unit="fraction", low=0.0, high=1.0, meaning="part of its value that counts as margin (1 − haircut)", source="see the row")
     price_rule: PriceRule = Field(PriceRule.INDEX, description="price at which the venue values it")
     maker_pledged_usd: float = quantity(
         0.0,

@@ -19,7 +19,14 @@ class NewsParameters(Section):
     """Set the news: a path of the common factor, to which every asset is exposed by its `news_beta`."""
 
     enabled: bool = switch(meaning="the news happens", link=1)
-    size: float = quantity(0.07, unit="fraction", low=0.0, high=0.9, meaning="fall of the common factor (Bitcoin's fair value) that the legs share", source=f"{ASSUMED}; range 0.05-0.09")
+    size: float = quantity(
+        0.07,
+        unit="fraction",
+        low=0.0,
+        high=0.9,
+        meaning="fall of the common factor (Bitcoin's fair value) that the legs share",
+        source=f"{ASSUMED}; range 0.05-0.09",
+    )
     legs: list[NewsLeg] = text(
         [
             NewsLeg(at_s=0.0, share_frac=0.42, rise_tau_s=120.0, decay_tau_s=900.0, lasting_frac=0.75),
@@ -27,7 +34,9 @@ class NewsParameters(Section):
         ],
         meaning="legs of the news",
     )
-    beta_spread_frac: float = quantity(0.10, unit="fraction", low=0.0, high=1.0, meaning="random part of each asset's exposure, drawn per seed (one standard deviation)", source=ASSUMED)
+    beta_spread_frac: float = quantity(
+        0.10, unit="fraction", low=0.0, high=1.0, meaning="random part of each asset's exposure, drawn per seed (one standard deviation)", source=ASSUMED
+    )
 
 
 class Shock(Section):

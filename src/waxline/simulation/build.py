@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from waxline.accounts.kernels import value_portfolios
@@ -132,7 +134,7 @@ def fill_books(state: State) -> None:
         books.posted[m, owners - 1, 0, end] = 0.0
 
 
-def spot_budget(scenario: Scenario, names, markets) -> np.ndarray:  # type: ignore[no-untyped-def, type-arg]
+def spot_budget(scenario: Scenario, names, markets) -> np.ndarray:  # type: ignore[no-untyped-def]
     """Return the share of a maker's cash it may bid with in each spot book of a venue that lends nothing; 0 where margin bounds it."""
     share = np.zeros(markets.venue.size)
     for v, name in enumerate(names.venues):
@@ -146,10 +148,10 @@ def build_clock(scenario: Scenario, names, markets, pairs) -> Clockwork:  # type
     """Return time, fair values of every asset and step, and the links between markets."""
     dt = scenario.clock.step_s
     steps = scenario.clock.steps
-    t_s = scenario.clock.start_t_s + dt * np.arange(1, steps + 1)
+    t_s = np.asarray(scenario.clock.start_t_s + dt * np.arange(1, steps + 1), dtype=np.float64)
     rows = [scenario.asset(symbol) for symbol in names.assets[1:]]
     coins = [row.redeems is None for row in rows]
-    log_price = np.log([reference_price(scenario, row.symbol) for row in rows])
+    log_price = np.array([math.log(reference_price(scenario, row.symbol)) for row in rows], dtype=np.float64)
     paths = fair_paths(
         scenario.shock.news,
         scenario.fair_value,

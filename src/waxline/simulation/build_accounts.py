@@ -73,13 +73,17 @@ def allocate(rows: list[dict[str, object]], venues: int, assets: int, markets: i
     return Portfolios(**table)
 
 
-def build_portfolios(scenario: Scenario, names: Names, markets: Markets, venues: VenueTable, tiers: tuple[Floats, Floats, Floats], prices: Floats) -> tuple[Portfolios, Ints, MakerTable]:
+def build_portfolios(
+    scenario: Scenario, names: Names, markets: Markets, venues: VenueTable, tiers: tuple[Floats, Floats, Floats], prices: Floats
+) -> tuple[Portfolios, Ints, MakerTable]:
     """Return portfolios, the account behind each market's maker slots [S, M] (-1: crowd), and the maker table."""
     seed = scenario.seed
     makers = scenario.makers.accounts
     exchange = [v for v, name in enumerate(names.venues) if scenario.venue(name).kind.value != "lending_pool"]
     owners = [row.name for row in makers] + [ENTRANT]
-    rows: list[dict[str, object]] = [{"venue": v, "owner": o, "kind": MAKER, "name": f"{owner}@{names.venues[v]}"} for o, owner in enumerate(owners) for v in exchange]
+    rows: list[dict[str, object]] = [
+        {"venue": v, "owner": o, "kind": MAKER, "name": f"{owner}@{names.venues[v]}"} for o, owner in enumerate(owners) for v in exchange
+    ]
     whales = [row for row in scenario.whales.named if row.enabled] if scenario.whales.enabled else []
     for whale in sorted(whales, key=lambda row: row.name):
         rows.append({"venue": names.venues.index(whale.venue), "owner": len(owners), "kind": WHALE, "name": whale.name})
@@ -190,7 +194,9 @@ def holder_accounts(scenario: Scenario, names: Names) -> list[tuple[str, int]]:
     pledged: dict[str, float] = {}
     for item in scenario.collateral:
         pledged[item.venue] = pledged.get(item.venue, 0.0) + item.holder_pledged_usd
-    ranked = sorted((name for name, usd in pledged.items() if usd > 0.0 and scenario.venue(name).margin.value == "unified"), key=lambda name: (-pledged[name], name))
+    ranked = sorted(
+        (name for name, usd in pledged.items() if usd > 0.0 and scenario.venue(name).margin.value == "unified"), key=lambda name: (-pledged[name], name)
+    )
     rows = []
     for rank, name in enumerate(ranked):
         count = scenario.whales.holders if rank == 0 else scenario.whales.holders_second
@@ -241,14 +247,23 @@ def fund_holders(scenario, names, markets, portfolios, members, venues, tiers, p
             portfolios.reserve[p] = scenario.topups.holder_reserve_frac * value
 
 
-def ensure_survival(scenario: Scenario, markets: Markets, portfolios: Portfolios, venues: VenueTable, tiers: tuple[Floats, Floats, Floats], prices: Floats, ranges: tuple[Ints, Ints]) -> None:
+def ensure_survival(
+    scenario: Scenario,
+    markets: Markets,
+    portfolios: Portfolios,
+    venues: VenueTable,
+    tiers: tuple[Floats, Floats, Floats],
+    prices: Floats,
+    ranges: tuple[Ints, Ints],
+) -> None:
     """Cut loans and longs of drawn holders until each survives a common fall of `least_distance_frac`; writes `portfolios`."""
     keep = 1.0 - scenario.whales.least_distance_frac
     mark = np.exp(markets.log_reference) * keep
     values = [np.zeros(portfolios.venue.size) for _ in range(3)]
     for _ in range(SURVIVAL_ROUNDS):
         value_portfolios(
-            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, venues.debt_rate, mark, prices * keep, *ranges, *tiers, portfolios.flat_rate, *values
+            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, venues.debt_rate, mark, prices * keep,
+            *ranges, *tiers, portfolios.flat_rate, *values,
         )  # fmt: skip
         weak = np.flatnonzero((portfolios.kind == HOLDER) & (values[0] <= 1.02 * values[1]) & (values[1] > 0.0))
         if weak.size == 0:
@@ -320,16 +335,18 @@ def build_cells(scenario: Scenario, names: Names, markets: Markets, pairs: Pairs
             hedged = scenario.shorts.carry_share_frac * interest[a]
             quantity[Cell.CARRY, books] = hedged * depth[books] / depth[books].sum() / reference[books]
     pools = [v for v in scenario.pool.venues if v in names.venues]
-    keepers = [m for m in np.flatnonzero(spot) if names.venues[markets.venue[m]] in pools]
-    for m in keepers:
-        cash[Cell.KEEPER, m] = scenario.pool.keeper_cash_usd * depth[m] / depth[keepers].sum()
+    keepers = [int(j) for j in np.flatnonzero(spot) if names.venues[markets.venue[j]] in pools]
+    for j in keepers:
+        cash[Cell.KEEPER, j] = scenario.pool.keeper_cash_usd * depth[j] / depth[keepers].sum()
     return Cells(quantity=quantity, cost=cost, cash=cash)
 
 
-def build_traders(scenario: Scenario, names: Names, markets: Markets, tiers: tuple[Floats, Floats, Floats], portfolios: Portfolios, cells: Cells) -> tuple[Traders, Watch, Watch, Watch, Ints, Ints, int]:
+def build_traders(
+    scenario: Scenario, names: Names, markets: Markets, tiers: tuple[Floats, Floats, Floats], portfolios: Portfolios, cells: Cells
+) -> tuple[Traders, Watch, Watch, Watch, Ints, Ints, int]:
     """Draw traders for every perp and balance longs against shorts; returns traders, watch ladders, their ranges, tranche sides, count."""
     rules = scenario.population
-    perps = np.flatnonzero(markets.perp)
+    perps = [int(m) for m in np.flatnonzero(markets.perp)]
     reference = np.exp(markets.log_reference)
     interest = np.array([scenario.market(name).open_interest_usd for name in names.markets])
     weight = np.sqrt(np.maximum(interest, 0.0))
@@ -360,7 +377,7 @@ def build_traders(scenario: Scenario, names: Names, markets: Markets, tiers: tup
             used += number
         trader_range[m] = start, used
     steps = int(scenario.clock.duration_s // TRANCHE_S) + 2
-    spare = int(perps.size * 2 * steps) if scenario.new_leverage.enabled else 0
+    spare = len(perps) * 2 * steps if scenario.new_leverage.enabled else 0
     flat = {name: np.concatenate([*parts, np.zeros(spare)]) if parts else np.zeros(spare) for name, parts in columns.items()}
     total = used + spare
     flat["stop"][used:] = np.nan
@@ -386,14 +403,16 @@ def build_traders(scenario: Scenario, names: Names, markets: Markets, tiers: tup
     return traders, longs, shorts, stops, trader_range, np.zeros(total, dtype=np.int64), used
 
 
-def balance_open_interest(scenario: Scenario, markets: Markets, interest: Floats, portfolios: Portfolios, traders: Traders, cells: Cells, trader_range: Ints) -> None:
+def balance_open_interest(
+    scenario: Scenario, markets: Markets, interest: Floats, portfolios: Portfolios, traders: Traders, cells: Cells, trader_range: Ints
+) -> None:
     """Set the positions without liquidation line so that longs equal shorts exactly in every perp; writes `cells`.
 
     Holders carry the longs that no realistic price liquidates; shorts that take profit and carry books have their share; the rest of the
     shorts is held outside without leverage.
     """
     reference = np.exp(markets.log_reference)
-    for m in np.flatnonzero(markets.perp):
+    for m in (int(x) for x in np.flatnonzero(markets.perp)):
         first, last = trader_range[m]
         mine = traders.quantity[first:last]
         long_now = float(np.sum(mine[mine > 0.0])) + float(np.sum(np.maximum(portfolios.position[:, m], 0.0)))

@@ -8,9 +8,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from waxline.accounts.tables import Cell
 from waxline.agents.by_class import CLASSES, ByClass
 from waxline.agents.tables import ArbitrageRules, Flow, FlowRules, Pairs, QuoteRules
-from waxline.accounts.tables import Cell
 from waxline.market.ladder import crowd_ladder, maker_ladder
 from waxline.market.tables import RUNGS, Books, Causes, Flows, Markets
 from waxline.results.schema import N_CAUSES, Cause
@@ -138,7 +138,13 @@ def link_rates(scenario: Scenario, markets: Markets, dt: float) -> tuple[Floats,
     Between venues the deeper book leads: the rate is weighted with its share of the two depths, times two.
     """
     rules = scenario.makers
-    tau_open = {SISTER: rules.sister_tau_s, SPOT_VENUE: rules.venue_tau_s, PERP_VENUE: rules.perp_venue_tau_s, PERP_OUTSIDE: rules.perp_outside_tau_s, REDEMPTION: rules.redemption_tau_s}
+    tau_open = {
+        SISTER: rules.sister_tau_s,
+        SPOT_VENUE: rules.venue_tau_s,
+        PERP_VENUE: rules.perp_venue_tau_s,
+        PERP_OUTSIDE: rules.perp_outside_tau_s,
+        REDEMPTION: rules.redemption_tau_s,
+    }
     tau_halted = {**tau_open, SPOT_VENUE: rules.venue_halted_tau_s, REDEMPTION: rules.redemption_halted_tau_s}
     shape = markets.link_market.shape
     rates = [np.zeros(shape), np.zeros(shape)]
@@ -186,8 +192,9 @@ def build_books(markets: Markets, owners: int) -> tuple[Books, Causes]:
         last_bid=0.05 * markets.depth_usd / np.exp(mid),
         traded_log=mid.copy(),
     )
-    zero = np.zeros((count, N_CAUSES))
-    causes = Causes(*(zero.copy() for _ in range(7)), peak=mid.copy(), trough=mid.copy(), **{k: zero.copy() for k in ("forced_usd", "forced_generation_usd", "sold_usd", "bought_usd")})
+    table = {name: np.zeros((count, N_CAUSES)) for name in Causes._fields}
+    table["peak"], table["trough"] = mid.copy(), mid.copy()
+    causes = Causes(**table)
     return books, causes
 
 
@@ -317,7 +324,13 @@ def build_pairs(scenario: Scenario, names: Names, markets: Markets) -> tuple[Pai
     stock = capital * calm
     return (
         Pairs(first=first, second=second, kind=kind, stock_first=stock.copy(), stock_second=stock.copy()),
-        ArbitrageRules(rate=rules.rate_frac, cost=rules.cost_bps * 1e-4, depth_limit=rules.depth_limit_frac, restock_tau=rules.restock_tau_s, claim_cost=rules.claim_discount_bps * 1e-4),
+        ArbitrageRules(
+            rate=rules.rate_frac,
+            cost=rules.cost_bps * 1e-4,
+            depth_limit=rules.depth_limit_frac,
+            restock_tau=rules.restock_tau_s,
+            claim_cost=rules.claim_discount_bps * 1e-4,
+        ),
     )
 
 

@@ -262,7 +262,9 @@ def clear_markets(markets, books, causes, flows, orders, cells, traders, portfol
             place[BID, s] = 0
             place[ASK, s] = 0
         low, high, last = math.inf, -math.inf, math.nan
-        traded, crossed_low, crossed_high = cross_quotes(base[m], offset[m], posted[m], grid, owners, rungs, place[BID], place[ASK], owner[BOUGHT], owner[PAID], owner[SOLD], owner[RECEIVED])
+        traded, crossed_low, crossed_high = cross_quotes(
+            base[m], offset[m], posted[m], grid, owners, rungs, place[BID], place[ASK], owner[BOUGHT], owner[PAID], owner[SOLD], owner[RECEIVED]
+        )
         if traded > 0.0:
             low, high, last = crossed_low, crossed_high, 0.5 * (crossed_low + crossed_high)
         bid = best_level(base[m, :, BID], offset[m], place[BID], owners, rungs, BID)

@@ -24,20 +24,21 @@ class Ledger:
         self.checks = 0
 
     @staticmethod
-    def sums(state: State) -> np.ndarray:  # type: ignore[type-arg]
+    def sums(state: State) -> np.ndarray:
         """Return the sum of every asset over all accounts, funds, fees and the outside world."""
         assets = np.zeros(len(state.names.assets))
         ledger_sums(state.markets, state.cells, state.traders, state.portfolios, state.venues, state.pending.outside, assets)
         return assets
 
     @staticmethod
-    def gross(state: State) -> np.ndarray:  # type: ignore[type-arg]
+    def gross(state: State) -> np.ndarray:
         """Return the size against which errors are measured: gross holdings of every asset."""
         size = np.abs(state.portfolios.balance).sum(axis=0)
         size[0] += np.abs(state.cells.cash).sum() + np.abs(state.traders.cash).sum() + np.abs(state.venues.fund_cash).sum()
         for m in np.flatnonzero(~state.markets.perp):
             size[state.markets.asset[m]] += np.abs(state.cells.quantity[:, m]).sum()
-        return np.maximum(size, 1.0)
+        floor: np.ndarray = np.maximum(size, 1.0)
+        return floor
 
     def check(self, state: State) -> None:
         """Compare with the start; keep the worst relative error; raise AssertionError with asset, time and size beyond the tolerance."""

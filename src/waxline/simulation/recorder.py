@@ -102,14 +102,14 @@ class Recorder:
         series["empty"][b] = sums["empty"]
         series["quote"][b] = sums["quote"] / n
         series["buyer_cash"][b] = state.cells.cash[Cell.VALUE_BUYER]
-        longs, net = np.zeros(self.reference.size), np.zeros(self.reference.size)
+        longs, net = np.zeros(state.markets.venue.size), np.zeros(state.markets.venue.size)
         net_positions(state.markets, state.cells, state.traders, state.portfolios, longs, net)
         series["interest"][b] = longs
         for name, values in self.cause_sums.items():
             self.causes[name][b] = values
             values[:] = 0.0
-        for values in sums.values():
-            values[:] = 0.0
+        for total in sums.values():
+            total[:] = 0.0
         self.counted = 0
         self.bin_t_s[b] = round(state.clock.t_s)
         self.named_rows.append(named_rows(state))
@@ -124,7 +124,9 @@ class Recorder:
         self.trader_equity_before = traders.cash + traders.quantity * mark - traders.cost
         rows = np.flatnonzero(portfolios.maintenance > 0.0)
         gross = np.abs(portfolios.position) @ state.prices.mark + np.maximum(portfolios.balance[:, 1:], 0.0).sum(axis=1) * 0.0
-        held = np.array([np.sum(np.maximum(portfolios.balance[p, 1:], 0.0) * state.prices.asset_price[portfolios.venue[p], 1:]) for p in range(portfolios.venue.size)])
+        held = np.array(
+            [np.sum(np.maximum(portfolios.balance[p, 1:], 0.0) * state.prices.asset_price[portfolios.venue[p], 1:]) for p in range(portfolios.venue.size)]
+        )
         gross = gross + held
         self.slack = table(
             "slack",
@@ -237,11 +239,13 @@ def venue_rows(state: State, start: NDArray[np.float64]) -> list[dict[str, Any]]
 def account_kinds(state: State, ids: NDArray[np.int64]) -> tuple[list[str], list[str | None], NDArray[np.int64]]:
     """Return kind, name and global number of accounts given as in orders and rows (trader, 10**9 + cell, -1 - portfolio)."""
     count = state.traders.quantity.size
-    kinds, names, numbers = [], [], np.zeros(ids.size, dtype=np.int64)
+    kinds: list[str] = []
+    names: list[str | None] = []
+    numbers = np.zeros(ids.size, dtype=np.int64)
     for n, i in enumerate(ids.tolist()):
         if i >= 10**9:
             kinds.append("holder")
-            names.append(("carry book" if i - 10**9 == Cell.CARRY else "shorts without leverage"))
+            names.append("carry book" if i - 10**9 == Cell.CARRY else "shorts without leverage")
             numbers[n] = count + state.portfolios.venue.size + (i - 10**9)
         elif i >= 0:
             kinds.append("trader" if i < state.drawn_traders else "tranche")

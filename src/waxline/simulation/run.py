@@ -73,7 +73,10 @@ def simulate(scenario: Scenario, progress: Progress | None = None) -> tuple[Stat
         if n % POSITIONS_CHECK_STEPS == 0:
             ledger.check_positions(state)
         if state.orders.used[1] or state.rows.used[1]:
-            raise SimulationLimitError(f"the table of {'orders' if state.orders.used[1] else 'liquidations'} is full at t = {state.clock.t_s:.0f} s: run fewer accounts (population.traders) or a shorter time (clock.duration_s)")
+            which = "orders" if state.orders.used[1] else "liquidations"
+            raise SimulationLimitError(
+                f"the table of {which} is full at t = {state.clock.t_s:.0f} s: run fewer accounts (population.traders) or a shorter time (clock.duration_s)"
+            )
         if progress is not None:
             progress(n + 1, steps)
     return state, recorder, ledger
@@ -183,7 +186,9 @@ def assumptions(scenario: Scenario) -> list[dict[str, Any]]:
             if str(extra.get("source", "")).startswith("assumed") and isinstance(value, int | float) and not isinstance(value, bool):
                 low = next((m.ge for m in info.metadata if hasattr(m, "ge")), None)
                 high = next((m.le for m in info.metadata if hasattr(m, "le")), None)
-                found.append({"path": here, "value": value, "unit": extra.get("unit"), "range": [low, high], "meaning": info.description, "source": extra.get("source")})
+                found.append(
+                    {"path": here, "value": value, "unit": extra.get("unit"), "range": [low, high], "meaning": info.description, "source": extra.get("source")}
+                )
             elif hasattr(type(value), "model_fields"):
                 visit(value, here)
 

@@ -1,14 +1,14 @@
 """One step of the simulation: the order of events is the order of the calls below.
 
-    1 events of the scenario act          fair values, status of venues
-    2 agents decide                       from what they saw
-    3 makers cancel and post              ladders change
-    4 taker flow and forced orders clear  fills move balances, positions, inventories
-    5 claims, loans, funding, inventory   when due
-    6 prices                              mid -> index -> mark, collateral, oracle
-    7 watch ladders fire                  candidates -> exact check, one snapshot
-    8 waterfall                           orders for the next clearing; takeover, deleveraging, bad debt
-    9 record, check                       (the run does this after each step)
+1 events of the scenario act          fair values, status of venues
+2 agents decide                       from what they saw
+3 makers cancel and post              ladders change
+4 taker flow and forced orders clear  fills move balances, positions, inventories
+5 claims, loans, funding, inventory   when due
+6 prices                              mid -> index -> mark, collateral, oracle
+7 watch ladders fire                  candidates -> exact check, one snapshot
+8 waterfall                           orders for the next clearing; takeover, deleveraging, bad debt
+9 record, check                       (the run does this after each step)
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def set_links(state: State) -> None:
         clock.pair_open[n] = int(not (clock.halted[markets.venue[i], markets.asset[i]] or clock.halted[markets.venue[j], markets.asset[j]]))
 
 
-def redemption_values(state: State) -> np.ndarray:  # type: ignore[type-arg]
+def redemption_values(state: State) -> np.ndarray:
     """Return log redemption values of claims' markets at the venue's index of the underlying [M]; NaN elsewhere."""
     markets, prices = state.markets, state.prices
     values = np.full(markets.venue.size, np.nan)
@@ -128,11 +128,11 @@ def decide(state: State) -> None:
 
 def post_quotes(state: State) -> None:
     """3: makers and the crowd cancel and post."""
-    scratch = state.opening["maker_limits"]
-    set_maker_limits(state.markets, state.cells, state.portfolios, state.slot_account, state.spot_budget_share, *scratch)
+    inventory, coins, budget = state.opening["maker_limits"]
+    set_maker_limits(state.markets, state.cells, state.portfolios, state.slot_account, state.spot_budget_share, inventory, coins, budget)
     state.causes.step[:] = 0.0
     quote_books(
-        state.markets, state.books, state.causes, state.makers, state.quote_rules, *scratch, state.clock.fair[state.clock.step - 1], state.opening["redemption"],
+        state.markets, state.books, state.causes, state.makers, state.quote_rules, inventory, coins, budget, state.clock.fair[state.clock.step - 1], state.opening["redemption"],
         state.clock.link_rate, state.venues.speed, state.clock.t_s, state.clock.dt, state.opening["links"], state.scratch.place[0],
     )  # fmt: skip
 
@@ -186,7 +186,9 @@ def settle_dues(state: State) -> None:
     if state.scenario.new_leverage.enabled and state.scenario.feedback and clock.step % max(round(TRANCHE_S / clock.dt), 1) == 0:
         open_leverage(state)
     pay_funding(state)
-    update_memories(markets, state.books, state.flow_rules.anchor_tau, state.flow_rules.trend_window, clock.history, (clock.place + 1) % clock.history.shape[1], clock.dt)
+    update_memories(
+        markets, state.books, state.flow_rules.anchor_tau, state.flow_rules.trend_window, clock.history, (clock.place + 1) % clock.history.shape[1], clock.dt
+    )
     clock.place = (clock.place + 1) % clock.history.shape[1]
 
 
@@ -300,4 +302,3 @@ def run_waterfall(state: State) -> None:
         deleverage(state)
         liquidate_pool(state)
     update_makers(state)
-

@@ -26,7 +26,7 @@ def consumed_shares(state: State, p: int) -> tuple[Floats, float, float]:
 
     Each leg's loss since its market's peak (trough for shorts) is split by the causes booked to that market since then.
     """
-    books, causes, markets, portfolios = state.books, state.causes, state.markets, state.portfolios
+    causes, portfolios = state.causes, state.portfolios
     v = int(portfolios.venue[p])
     shares = np.zeros(N_CAUSES)
     by_generation = 0.0
@@ -76,30 +76,39 @@ def liquidate_portfolio(state: State, p: int) -> None:
     v = int(portfolios.venue[p])
     write_row(*state.rows, t_s, -1 - p, Stage.CANCEL, -1, -1, 0.0, 0.0, equity, math.nan, generation, 0, shares)
     if scenario.liquidation.perps.enabled:
-        for m in np.flatnonzero(portfolios.position[p]):
+        for m in (int(x) for x in np.flatnonzero(portfolios.position[p])):
             quantity = float(portfolios.position[p, m])
             side = -1 if quantity > 0.0 else 1
-            add_order(*orders, -1 - p, int(m), side, abs(quantity), -math.inf if side < 0 else math.inf, int(Cause.PERP_LIQUIDATION), generation, t_s, equity, shares)
+            add_order(
+                *orders, -1 - p, int(m), side, abs(quantity), -math.inf if side < 0 else math.inf, int(Cause.PERP_LIQUIDATION), generation, t_s, equity, shares
+            )
     if scenario.liquidation.collateral.enabled and portfolios.balance[p, CASH] < 0.0:
         for a in np.flatnonzero(portfolios.balance[p, 1:] > 0.0) + 1:
             m = int(prices.spot_market[v, a])
             if m >= 0:
-                add_order(*orders, -1 - p, m, -1, float(portfolios.balance[p, a]), -math.inf, int(Cause.COLLATERAL_LIQUIDATION), generation, t_s, equity, shares)
+                add_order(
+                    *orders, -1 - p, m, -1, float(portfolios.balance[p, a]), -math.inf, int(Cause.COLLATERAL_LIQUIDATION), generation, t_s, equity, shares
+                )
 
 
 def call_margin(state: State) -> None:
     """Call owners whose equity is below the softer line, and let them add from their reserves after a delay."""
     portfolios, rules, pending = state.portfolios, state.scenario.topups, state.pending
     t_s = state.clock.t_s
-    near = (portfolios.equity <= rules.call_ratio * portfolios.maintenance) & (portfolios.maintenance > 0.0) & (portfolios.status <= Status.CALLED) & (portfolios.kind != BORROWER)
-    for p in np.flatnonzero(near & (portfolios.status == Status.HEALTHY)):
+    near = (
+        (portfolios.equity <= rules.call_ratio * portfolios.maintenance)
+        & (portfolios.maintenance > 0.0)
+        & (portfolios.status <= Status.CALLED)
+        & (portfolios.kind != BORROWER)
+    )
+    for p in (int(x) for x in np.flatnonzero(near & (portfolios.status == Status.HEALTHY))):
         portfolios.status[p] = Status.CALLED
         portfolios.next_topup_s[p] = t_s + rules.delay_s
         pending.calls[portfolios.venue[p]] += 1.0
         write_row(*state.rows, int(t_s), -1 - int(p), Stage.MARGIN_CALL, -1, -1, 0.0, 0.0, float(portfolios.equity[p]), math.nan, 0.0, 0, np.zeros(N_CAUSES))
     if not rules.enabled:
         return
-    for p in np.flatnonzero((portfolios.status == Status.CALLED) & (portfolios.next_topup_s <= t_s)):
+    for p in map(int, np.flatnonzero((portfolios.status == Status.CALLED) & (portfolios.next_topup_s <= t_s))):
         if not near[p]:
             portfolios.status[p] = Status.HEALTHY
             portfolios.next_topup_s[p] = np.inf
@@ -165,7 +174,7 @@ def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) 
     shares = state.orders.table[mine[0], O_SHARES:].copy() if mine.size else np.zeros(N_CAUSES)
     generation = float(state.orders.table[mine[0], O_GENERATION]) if mine.size else 1.0
     equity = float(portfolios.equity[p])
-    for m in np.flatnonzero(portfolios.position[p]):
+    for m in (int(x) for x in np.flatnonzero(portfolios.position[p])):
         quantity = float(portfolios.position[p, m])
         notional = abs(quantity) * float(prices.mark[m])
         pass_to_fund(state, p, int(m), 0, -quantity, float(prices.mark[m]))
@@ -210,7 +219,8 @@ def fund_values(state: State) -> tuple[Floats, Floats]:
     value = cells.cash[Cell.FUND] + cells.quantity[Cell.FUND] * prices.mark - cells.cost[Cell.FUND]
     gross = np.where(markets.perp, np.abs(cells.quantity[Cell.FUND]) * prices.mark, 0.0)
     count = len(state.names.venues)
-    return state.venues.fund_cash + np.bincount(markets.venue, value, count), np.bincount(markets.venue, gross, count)
+    equity: Floats = state.venues.fund_cash + np.bincount(markets.venue, value, count)
+    return equity, np.asarray(np.bincount(markets.venue, gross, count), dtype=np.float64)
 
 
 def deleverage(state: State) -> None:
@@ -254,7 +264,21 @@ def deleverage_one(state: State, v: int, m: int, usd: float, equity: float) -> N
     zero = np.zeros(N_CAUSES)
     for r in range(done):
         notional = float(closed[r]) * mark
-        write_row(*state.rows, int(state.clock.t_s), int(candidate[r]), Stage.DELEVERAGING, m, side, float(closed[r]), notional, equity, float(profit[r]), 0.0, 0, zero)
+        write_row(
+            *state.rows,
+            int(state.clock.t_s),
+            int(candidate[r]),
+            Stage.DELEVERAGING,
+            m,
+            side,
+            float(closed[r]),
+            notional,
+            equity,
+            float(profit[r]),
+            0.0,
+            0,
+            zero,
+        )
         state.venues.deleveraged_usd[v] += notional
         if side > 0:
             naked += float(closed[r]) * (1.0 if candidate[r] == CELL_BASE + Cell.CARRY else rules.hedged_frac)
@@ -325,7 +349,9 @@ def liquidate_borrower(state: State, p: int) -> None:
         portfolios.first_trigger_s[p] = state.clock.t_s
     shares, generation, part = consumed_shares(state, p)
     portfolios.perp_part[p] = part
-    write_row(*state.rows, int(state.clock.t_s), -1 - p, Stage.POOL_LIQUIDATION, m, -1, coins, seized, float(portfolios.equity[p]), math.nan, generation, 0, shares)
+    write_row(
+        *state.rows, int(state.clock.t_s), -1 - p, Stage.POOL_LIQUIDATION, m, -1, coins, seized, float(portfolios.equity[p]), math.nan, generation, 0, shares
+    )
     if float(portfolios.balance[p, a]) * price < 1.0 and -float(portfolios.balance[p, CASH]) > 1.0:
         state.pending.pool[2] += -float(portfolios.balance[p, CASH])
         portfolios.status[p] = Status.CLOSED
