@@ -86,6 +86,14 @@ class DeleveragingParameters(Section):
     fund_capacity_ratio: float = quantity(
         1.0, unit="multiple of the fund", low=0.0, high=100.0, meaning="notional that an insurance fund may hold", source="Binance 2020: 100 % of the fund"
     )
+    every_s: float = quantity(
+        5.0,
+        unit="s",
+        low=0.1,
+        high=3600.0,
+        meaning="time between two rounds of deleveraging",
+        source="Hyperliquid on 10 October 2025: batches every 6.3 s at first; assumed",
+    )
     hedged_frac: float = quantity(0.5, unit="fraction", low=0.0, high=1.0, meaning="part of deleveraged shorts that hedged coins", source=ASSUMED)
     sold_frac: float = quantity(0.6, unit="fraction", low=0.0, high=1.0, meaning="part of the coins thus left naked that is sold", source=ASSUMED)
     sold_inside_frac: float = quantity(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import sys
+import threading
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -85,27 +86,62 @@ def simulate(scenario: Scenario, progress: Progress | None = None) -> tuple[Stat
 def run_scenario(scenario: Scenario, seed: int | None = None, *, progress: Progress | None = None, baseline: bool = True) -> RunResult:
     """Run `scenario` with `seed` (its own if none) and return what it leaves behind.
 
-    With `baseline`, a twin run without feedback (same seed, same draws) tells what the news alone would have done. `progress(done, total)` is
-    called after each step, over both runs.
+    With `baseline`, a twin run without feedback (same seed, same draws) tells what the news alone would have done; it runs beside, in a thread:
+    compiled loops do not hold the interpreter. `progress(done, total)` is called after each step, over both runs.
     """
     begun = time.perf_counter()
     if seed is not None:
         scenario = scenario.model_copy(update={"seed": seed})
-    runs = 2 if baseline and scenario.feedback else 1
-    total = scenario.clock.steps * runs
+    with_twin = baseline and scenario.feedback
+    total = scenario.clock.steps * (2 if with_twin else 1)
+    done = {"run": 0, "twin": 0}
 
-    def shifted(start: int) -> Progress | None:
-        return None if progress is None else (lambda done, _: progress(start + done, total))
+    def counted(which: str) -> Progress:
+        def report(steps: int, _: int) -> None:
+            done[which] = steps
+            if progress is not None and which == "run":
+                progress(done["run"] + done["twin"], total)
 
-    falls = None
-    if runs == 2:
-        calm = scenario.model_copy(update={"feedback": False, "ledger": scenario.ledger.model_copy(update={"every_steps": 60})})
-        state, recorder, ledger = simulate(calm, shifted(0))
-        falls = assemble(calm, state, recorder, ledger, 0.0).drawdowns()
-    state, recorder, ledger = simulate(scenario, shifted(total - scenario.clock.steps))
+        return report
+
+    twin = Twin(scenario, counted("twin")) if with_twin else None
+    if twin is not None:
+        twin.start()
+    state, recorder, ledger = simulate(scenario, counted("run"))
+    falls = twin.falls() if twin is not None else None
+    if progress is not None:
+        progress(total, total)
     result = assemble(scenario, state, recorder, ledger, time.perf_counter() - begun)
     result.baseline = falls
     return result
+
+
+class Twin(threading.Thread):
+    """Run a scenario without feedback in the background and keep each market's fall."""
+
+    def __init__(self, scenario: Scenario, progress: Progress) -> None:
+        """Prepare the twin of `scenario`: same seed, same draws, no feedback."""
+        super().__init__(daemon=True)
+        self.scenario = scenario.model_copy(update={"feedback": False, "ledger": scenario.ledger.model_copy(update={"every_steps": 60})})
+        self.progress = progress
+        self.result: dict[str, float] | None = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Simulate; an error is kept and raised by `falls`."""
+        try:
+            state, recorder, ledger = simulate(self.scenario, self.progress)
+            self.result = assemble(self.scenario, state, recorder, ledger, 0.0).drawdowns()
+        except BaseException as error:  # handed to the caller's thread
+            self.error = error
+
+    def falls(self) -> dict[str, float]:
+        """Wait for the twin and return market name -> fall; raises what stopped it."""
+        self.join()
+        if self.error is not None:
+            raise self.error
+        assert self.result is not None
+        return self.result
 
 
 def assemble(scenario: Scenario, state: State, recorder: Recorder, ledger: Ledger, wall_s: float) -> RunResult:

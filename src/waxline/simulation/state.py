@@ -85,6 +85,7 @@ class Pending:
     pool: Floats
     claim_cash: Floats
     tranche_next: int = 0
+    portfolio_orders: list[int] = field(default_factory=list)
     watched_head: Ints = field(default_factory=lambda: np.array([-1], dtype=np.int64))
 
 

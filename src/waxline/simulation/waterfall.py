@@ -64,7 +64,7 @@ def trigger_portfolios(state: State) -> None:
 
 def liquidate_portfolio(state: State, p: int) -> None:
     """Cancel the account's quotes, queue closes of its perps and sales of its coins."""
-    portfolios, scenario, orders, prices = state.portfolios, state.scenario, state.orders, state.prices
+    portfolios, scenario, prices = state.portfolios, state.scenario, state.prices
     t_s = int(state.clock.t_s)
     shares, generation, perp_part = consumed_shares(state, p)
     equity = float(portfolios.equity[p])
@@ -79,16 +79,20 @@ def liquidate_portfolio(state: State, p: int) -> None:
         for m in (int(x) for x in np.flatnonzero(portfolios.position[p])):
             quantity = float(portfolios.position[p, m])
             side = -1 if quantity > 0.0 else 1
-            add_order(
-                *orders, -1 - p, int(m), side, abs(quantity), -math.inf if side < 0 else math.inf, int(Cause.PERP_LIQUIDATION), generation, t_s, equity, shares
-            )
+            give_order(state, p, m, side, abs(quantity), int(Cause.PERP_LIQUIDATION), generation, equity, shares)
     if scenario.liquidation.collateral.enabled and portfolios.balance[p, CASH] < 0.0:
         for a in np.flatnonzero(portfolios.balance[p, 1:] > 0.0) + 1:
             m = int(prices.spot_market[v, a])
             if m >= 0:
-                add_order(
-                    *orders, -1 - p, m, -1, float(portfolios.balance[p, a]), -math.inf, int(Cause.COLLATERAL_LIQUIDATION), generation, t_s, equity, shares
-                )
+                give_order(state, p, m, -1, float(portfolios.balance[p, a]), int(Cause.COLLATERAL_LIQUIDATION), generation, equity, shares)
+
+
+def give_order(state: State, p: int, m: int, side: int, quantity: float, cause: int, generation: float, equity: float, shares: Floats) -> None:
+    """Queue a forced order of portfolio `p` without a limit price of its own."""
+    limit = -math.inf if side < 0 else math.inf
+    n = add_order(*state.orders, -1 - p, m, side, quantity, limit, cause, generation, int(state.clock.t_s), equity, shares)
+    if n >= 0:
+        state.pending.portfolio_orders.append(int(n))
 
 
 def call_margin(state: State) -> None:
@@ -129,8 +133,10 @@ def work_liquidations(state: State) -> None:
     busy = np.flatnonzero(portfolios.status == Status.LIQUIDATING)
     if busy.size == 0:
         return
-    table = orders.table[: int(orders.used[0])]
-    waiting = np.flatnonzero((table[:, O_LEFT] > 0.0) & (table[:, O_ACCOUNT] < 0))
+    table = orders.table
+    given = np.array(state.pending.portfolio_orders, dtype=np.int64)
+    waiting = given[table[given, O_LEFT] > 0.0]
+    state.pending.portfolio_orders = waiting.tolist()
     owners = -1 - table[waiting, O_ACCOUNT].astype(np.int64)
     for p in busy:
         mine = waiting[owners == p]
@@ -225,11 +231,11 @@ def fund_values(state: State) -> tuple[Floats, Floats]:
 
 def deleverage(state: State) -> None:
     """Deleverage where a fund's or vault's perps exceed its capacity: in the markets where it took over lately, in proportion to what it holds."""
-    if not state.scenario.deleveraging.enabled:
+    rules = state.scenario.deleveraging
+    if not rules.enabled or state.clock.step % max(round(rules.every_s / state.clock.dt), 1) != 0:
         return
-    _, gross = fund_values(state)
+    equity, gross = fund_values(state)
     over = gross - state.venues.capacity_usd
-    equity, _ = fund_values(state)
     for v in np.flatnonzero((over > 0.0) & (gross > 0.0)):
         mine = np.flatnonzero((state.markets.venue == v) & state.markets.perp & (state.cells.quantity[Cell.FUND] != 0.0))
         recent = mine[state.clock.t_s - state.pending.deleveraged_last_s[mine] <= TAKEOVER_MEMORY_S]
