@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from waxline.agents.by_class import ByClass, by_class
-from waxline.parameter import ASSUMED, Section, quantity, switch
+from waxline.parameter import ASSUMED, ByClass, Section, by_class, quantity, switch
 
 
 class NoiseParameters(Section):

@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from waxline.accounts.parameters import CollateralParameters, LedgerParameters, PopulationParameters
-from waxline.agents.by_class import ByClass, by_class
 from waxline.agents.flows import (
     ArbitrageParameters,
     InformedParameters,
@@ -24,7 +23,7 @@ from waxline.agents.maker import CrowdParameters, MakerParameters
 from waxline.agents.whale import TopupParameters, WhaleParameters
 from waxline.limits import ASSETS, MARKETS
 from waxline.liquidation.parameters import DeleveragingParameters, FundParameters, LiquidationParameters, PoolParameters
-from waxline.parameter import Section, quantity, switch, text
+from waxline.parameter import ByClass, Section, by_class, quantity, switch, text
 from waxline.scenario.checks import find_conflicts
 from waxline.scenario.world import Asset, Clock, Collateral, Market, TierTable, Venue
 from waxline.shocks.parameters import FairValueParameters, HaltParameters, Shock

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from waxline.accounts.kernels import value_portfolios
 from waxline.accounts.population import draw_traders
 from waxline.accounts.tables import CASH, Cell, Cells, Portfolios, Status, Traders, VenueTable, Watch
-from waxline.agents.by_class import CLASSES
 from waxline.agents.tables import MakerTable, Pairs
 from waxline.market.tables import Markets
+from waxline.parameter import CLASSES
 from waxline.scenario.schema import Scenario
 from waxline.simulation.state import Names
 from waxline.streams import Purpose, key, uniforms

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waxline.accounts.tables import Cell
-from waxline.agents.by_class import CLASSES, ByClass
 from waxline.agents.tables import ArbitrageRules, Flow, FlowRules, Pairs, QuoteRules
 from waxline.market.ladder import crowd_ladder, maker_ladder
 from waxline.market.tables import RUNGS, Books, Causes, Flows, Markets
+from waxline.parameter import CLASSES, ByClass
 from waxline.results.schema import N_CAUSES, Cause
 from waxline.scenario.schema import Scenario
 from waxline.simulation.state import Names, Prices

@@ -58,12 +58,12 @@ BOUGHT, PAID, SOLD, RECEIVED = range(4)
 
 
 @njit
-def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, cause, source, counts, bid_log, ask_log, reach, free):
+def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, cause, source, counts, bid_log, ask_log, reach, free, lowest, highest):
     """Collect one market's orders: row 0 sells, row 1 buys; writes entries [2, 5, N], cause, source [2, N], counts [2].
 
     Forced orders may walk at most `reach` (log) beyond bid_log or ask_log, the worst of the best quote now, the best after
     the last clearing and the last trade (NaN: side empty); `free`: no such limit for sells.
-    Sources: flow number, or number of flows + order number.
+    Nothing fills below `lowest` or above `highest` (log prices). Sources: flow number, or number of flows + order number.
     """
     kinds = flow_cause.size
     counts[0] = 0
@@ -74,7 +74,7 @@ def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, c
             row = 0 if quantity < 0.0 else 1
             i = counts[row]
             entries[row, E_QUANTITY, i] = abs(quantity)
-            entries[row, E_LIMIT, i] = flow_limit[f]
+            entries[row, E_LIMIT, i] = max(flow_limit[f], lowest) if row == 0 else min(flow_limit[f], highest)
             cause[row, i] = flow_cause[f]
             source[row, i] = f
             counts[row] += 1
@@ -90,7 +90,7 @@ def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, c
             if row == 1 and not math.isnan(ask_log):
                 limit = min(limit, ask_log + far)
             entries[row, E_QUANTITY, i] = min(table[n, O_RELEASE], table[n, O_LEFT])
-            entries[row, E_LIMIT, i] = limit
+            entries[row, E_LIMIT, i] = max(limit, lowest) if row == 0 else min(limit, highest)
             cause[row, i] = int(table[n, O_CAUSE])
             source[row, i] = kinds + n
             counts[row] += 1
@@ -239,7 +239,9 @@ def book_walk(step, temporary, pending, charge, by_cause, moved, emptied):
 
 
 @njit
-def clear_markets(markets, books, causes, flows, orders, cells, traders, portfolios, fees, slot_account, scratch, perp_walk, spot_walk, tiny_free, dt):
+def clear_markets(
+    markets, books, causes, flows, orders, cells, traders, portfolios, fees, slot_account, scratch, mark, take_bound, perp_walk, spot_walk, tiny_free, dt
+):
     """Clear every market once: cross quotes, net orders, walk the ladders, book fills and moves; writes books, causes, orders, accounts, fees."""
     base, posted, offset, grids, relative = books.base, books.posted, markets.offset, markets.grid, markets.relative
     entries, cause, source, owner, place = scratch.entries, scratch.cause, scratch.source, scratch.owner, scratch.place
@@ -276,7 +278,13 @@ def clear_markets(markets, books, causes, flows, orders, cells, traders, portfol
         ask_log = max(ask * grid, traded_last, min(books.best_ask[m], 1e3)) if ask != NO_LEVEL and books.best_ask[m] < 1e300 else math.nan
         reach = (perp_walk if perps[m] else spot_walk) * dt
         free = tiny_free and not perps[m] and classes[m] == TINY
-        gather(flow_quantity[m], flow_limit[m], flow_cause, table, link, head[m], entries, cause, source, counts, bid_log, ask_log, reach, free)
+        lowest, highest = -math.inf, math.inf
+        if perps[m]:
+            lowest = math.log(mark[m] * (1.0 - take_bound[classes[m]]))
+            highest = math.log(mark[m] * (1.0 + take_bound[classes[m]]))
+        gather(
+            flow_quantity[m], flow_limit[m], flow_cause, table, link, head[m], entries, cause, source, counts, bid_log, ask_log, reach, free, lowest, highest
+        )
         netted = net_orders(entries, counts, mid)
         if netted > 0.0:
             low, high, last = min(low, mid), max(high, mid), mid

@@ -57,6 +57,7 @@ def open_state(scenario: Scenario) -> State:
         t0_day_s=(scenario.clock.t0_utc - midnight).total_seconds(),
         redemption=np.full(count, np.nan),
         shares=np.zeros(N_CAUSES),
+        take_bound=np.array(scenario.liquidation.take_bound_frac.values()),
     )
     return state
 

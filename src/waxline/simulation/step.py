@@ -148,7 +148,7 @@ def clear(state: State) -> None:
     causes.bought_usd[:] = 0.0
     clear_markets(
         markets, state.books, causes, state.flows, orders, state.cells, state.traders, state.portfolios, state.venues.fees, state.slot_account, state.scratch,
-        rules.perps.walk_frac, rules.collateral.walk_frac, rules.tiny_without_limit, clock.dt,
+        state.prices.mark, state.opening["take_bound"], rules.perps.walk_frac, rules.collateral.walk_frac, rules.tiny_without_limit, clock.dt,
     )  # fmt: skip
     finish_causes(
         state.books.mid, causes.step, causes.total, causes.recent, causes.temporary, causes.forced_usd, causes.forced_generation_usd, causes.peak, causes.at_peak,
