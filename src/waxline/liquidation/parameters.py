@@ -27,10 +27,10 @@ class LiquidationParameters(Section):
     claim_delay_s: float = quantity(240.0, unit="s", low=0.0, high=86400.0, meaning="longest wait before claims are sold", source=ASSUMED)
     tiny_without_limit: bool = switch(meaning="collateral in the thinnest books is sold without a limit, as market orders")
     take_bound_frac: ByClass = quantity(
-        by_class(0.05, 0.10, 0.15, 0.15, 0.15, 0.15),
+        by_class(0.05, 0.15, 0.50, 0.50, 0.60, 0.50),
         unit="fraction of the mark price",
         meaning="market orders in perps do not fill farther from the mark than this",
-        source="assumed; exchanges publish such a bound per contract (Binance: marketTakeBound); range 0.05-0.3",
+        source="assumed; exchanges publish such a bound per contract (Binance: marketTakeBound); wide for altcoins, whose contracts traded far from spot elsewhere; range 0.05-0.6",
     )
     takeover_rate: float = quantity(
         0.03,

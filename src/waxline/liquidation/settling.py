@@ -168,9 +168,9 @@ def settle_orders(
 ):
     """Follow up every forced order after clearing.
 
-    Rows are written every 10 s (`flush`) and when an order ends. What a bankruptcy limit left unfilled passes to the fund at that price,
-    `takeover_rate` of it per second; a venue with a backstop vault takes the whole position with its margin below trigger_frac of the
-    maintenance. Writes orders, rows, traders, the fund's cells and the venues' funds.
+    Rows are written every 10 s (`flush`), when at least a twentieth of the order is new, and when an order ends. What a bankruptcy limit left
+    unfilled passes to the fund at that price, `takeover_rate` of it per second; a venue with a backstop vault takes the whole position with its
+    margin below trigger_frac of the maintenance. Writes orders, rows, traders, the fund's cells and the venues' funds.
     """
     quantity, cost, cash, status = traders.quantity, traders.cost, traders.cash, traders.status
     rate, deduction, order = traders.rate, traders.deduction, traders.order
@@ -217,7 +217,8 @@ def settle_orders(
                         table[n, O_TAKEN] += size
                         table[n, O_TAKEN_CASH] += size * zero
             done = table[n, O_LEFT] * mark[m] < DUST_USD
-            if flush or done:
+            waiting = table[n, O_ROW_FILLED] + table[n, O_TAKEN]
+            if done or (flush and waiting >= LAST_PART * table[n, O_START]):
                 flush_order(table, n, rows, used, CLOSE_IN_BOOK if perp[m] else COLLATERAL_SALE, t_s, liquidated_usd, portfolio_liquidated)
             if done:
                 table[n, O_LEFT] = 0.0

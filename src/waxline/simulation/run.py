@@ -26,6 +26,7 @@ from waxline.simulation.ledger import Ledger
 from waxline.simulation.recorder import Recorder, account_table, liquidation_table, market_table
 from waxline.simulation.state import State
 from waxline.simulation.step import take_step
+from waxline.simulation.waterfall import write_open_rows
 
 Progress = Callable[[int, int], None]
 POSITIONS_CHECK_STEPS = 10
@@ -81,6 +82,7 @@ def simulate(scenario: Scenario, progress: Progress | None = None) -> tuple[Stat
             )
         if progress is not None:
             progress(n + 1, steps)
+    write_open_rows(state)
     return state, recorder, ledger
 
 

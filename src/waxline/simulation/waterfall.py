@@ -12,7 +12,7 @@ from waxline.accounts.tables import CASH, Cell, Status
 from waxline.liquidation.kernels import CELL_BASE, add_order, close_winners, generation_of, rank_winners
 from waxline.liquidation.settling import flush_order, write_row
 from waxline.liquidation.tables import Stage
-from waxline.market.tables import O_ACCOUNT, O_CAUSE, O_GENERATION, O_LEFT, O_MARKET, O_SHARES
+from waxline.market.tables import O_ACCOUNT, O_CAUSE, O_GENERATION, O_LEFT, O_MARKET, O_ROW_FILLED, O_SHARES, O_TAKEN
 from waxline.results.schema import N_CAUSES, Cause
 from waxline.simulation.build_accounts import BORROWER, MAKER
 from waxline.simulation.state import State
@@ -164,6 +164,14 @@ def cancel_orders(state: State, numbers: NDArray[np.int64]) -> None:
         stage = Stage.CLOSE_IN_BOOK if state.markets.perp[int(table[n, O_MARKET])] else Stage.COLLATERAL_SALE
         flush_order(table, int(n), *state.rows, stage, int(state.clock.t_s), state.traders.liquidated_usd, state.portfolios.liquidated_usd)
     table[numbers, O_LEFT] = 0.0
+
+
+def write_open_rows(state: State) -> None:
+    """Write what waiting orders filled and is not yet in the record; called once at the end of a run."""
+    table = state.orders.table[: int(state.orders.used[0])]
+    for n in np.flatnonzero((table[:, O_ROW_FILLED] > 0.0) | (table[:, O_TAKEN] > 0.0)):
+        stage = Stage.CLOSE_IN_BOOK if state.markets.perp[int(table[n, O_MARKET])] else Stage.COLLATERAL_SALE
+        flush_order(state.orders.table, int(n), *state.rows, stage, int(state.clock.t_s), state.traders.liquidated_usd, state.portfolios.liquidated_usd)
 
 
 def claim_orders(state: State, mine: NDArray[np.int64]) -> list[int]:
