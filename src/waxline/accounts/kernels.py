@@ -12,7 +12,7 @@ from waxline.jit import njit
 @njit
 def position_after(quantity, cost, cash, traded, notional):
     """Return (quantity, cost, cash) of a perp position after trading `traded` coins (buy positive) for `notional` USD (same sign)."""
-    if quantity == 0.0 or (quantity > 0.0) == (traded > 0.0):
+    if quantity == 0.0 or traded == 0.0 or (quantity > 0.0) == (traded > 0.0):
         return quantity + traded, cost + notional, cash
     closing = min(abs(traded), abs(quantity))
     part = closing / abs(quantity)

@@ -156,6 +156,9 @@ def trigger_traders(
                 shares[c] = 0.0
             order[i] = add_order(table, link, head, used, i, m, side, abs(q), math.inf * side, STOP_LOSS, 0.0, t_s, equity, shares)
             status[i] = STOPPING
+            if next_watched[i] == NOT_WATCHED:
+                next_watched[i] = watched_head[0]
+                watched_head[0] = i
             continue
         if equity > max(abs(q) * mark[m] * rate[i] - deduction[i], 0.0):
             if next_watched[i] == NOT_WATCHED:

@@ -32,7 +32,7 @@ def maker_ladder(depth_usd: float, grid: float, half_spread: float, reach: float
     edge = (offsets + 1.0) * grid
     cumulative = edge**exponent
     usd = np.diff(cumulative, prepend=0.0)
-    inside = offsets * grid + half_spread <= 0.01
+    inside = offsets * grid + half_spread <= max(0.01, half_spread)
     return offsets, usd * depth_usd / usd[inside].sum()
 
 
@@ -41,5 +41,5 @@ def crowd_ladder(depth_usd: float, grid: float, half_spread: float, reach: float
     offsets = rung_offsets(LADDER_REACH, grid, RUNGS, 2.6)
     edge = np.append((offsets[1:] + offsets[:-1]) * 0.5 * grid, LADDER_REACH)
     usd = np.diff(1.0 - np.exp(-edge / reach), prepend=0.0)
-    inside = offsets * grid + half_spread <= 0.01
+    inside = offsets * grid + half_spread <= max(0.01, half_spread)
     return offsets, usd * depth_usd / usd[inside].sum()

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from waxline.limits import MARKET_STEPS, STEPS
+from waxline.parameter import CLASSES, ByClass
 from waxline.scenario.fields import Keys, has_keys, item_of, row_key, section_of, sections, written
 from waxline.scenario.problems import Problem, nearest
 from waxline.scenario.world import USD, AssetKind, MarginRegime, MarketKind, PriceRule, Venue, VenueKind
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 SELECTORS = frozenset({"all", "alts", "*"})
 VENUE_FIELDS = ("venue", "venues")
 ASSET_FIELDS = ("asset", "assets", "collateral_usd", "perp_longs_usd")
+LEAST_BY_CLASS = {"grid_bps": 0.1, "half_spread_bps": 0.01, "tau_s": 0.1, "full_discount_width_frac": 0.001}
+"""Least value of parameters per size class, where it is not 0."""
 WINDOWS = (("from_s", "to_s"), ("start_s", "end_s"))
 
 
 def find_conflicts(scenario: Scenario) -> list[Problem]:
     """Return every impossible combination in a scenario whose single fields are valid."""
     found: list[Problem] = []
-    for check in (_clock, _keys, _names, _claims, _markets, _indices, _tiers, _collateral, _windows, _sources):
+    for check in (_clock, _keys, _names, _claims, _markets, _indices, _tiers, _collateral, _windows, _sources, _classes, _leverages):
         found += check(scenario)
     return found
 
@@ -238,3 +241,26 @@ def _sources(scenario: Scenario) -> Iterator[Problem]:
                 if word not in known:
                     path = f"{group}[{row_key(type(row), row, place)}].source"
                     yield Problem(path, "must name entries of sources, or begin with 'assumed: '", f'"{word}"', nearest(word, known))
+
+
+def _classes(scenario: Scenario) -> Iterator[Problem]:
+    for keys, section in sections(scenario):
+        if not isinstance(section, ByClass):
+            continue
+        least = LEAST_BY_CLASS.get(str(keys[-1]), 0.0)
+        for name in CLASSES:
+            value = float(getattr(section, name))
+            if value < least:
+                yield Problem(_where(scenario, (*keys, name)), f"must be at least {least:g}", f"{value:g}", "give every class a number in range")
+
+
+def _leverages(scenario: Scenario) -> Iterator[Problem]:
+    rules = scenario.population
+    place = "population.leverages"
+    if not rules.leverages or min(rules.leverages) <= 0.0:
+        yield Problem(place, "must list at least one leverage above 0", f"{rules.leverages}", "write for example [2, 5, 20]")
+    if len(rules.leverage_weights) != len(rules.leverages):
+        counts = f"{len(rules.leverage_weights)} weights for {len(rules.leverages)} leverages"
+        yield Problem("population.leverage_weights", f"must have as many numbers as {place}", counts, "give each leverage its weight")
+    elif min(rules.leverage_weights, default=0.0) < 0.0 or sum(rules.leverage_weights) <= 0.0:
+        yield Problem("population.leverage_weights", "must not be negative and not all be 0", f"{rules.leverage_weights}", "they are parts of notional")

@@ -108,6 +108,8 @@ class Scenario(Section):
         plain.pop("seed")
         for group in ("assets", "venues", "tiers", "markets", "collateral"):
             plain[group].sort(key=lambda row: json.dumps(row, sort_keys=True))
+        for rows in (plain["makers"]["accounts"], plain["whales"]["named"]):
+            rows.sort(key=lambda row: row["name"])
         canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
