@@ -45,8 +45,8 @@ SPARE_ROWS = 400_000
 
 def build_state(scenario: Scenario) -> State:
     """Return the state before the first step; the scenario's seed decides every draw."""
-    makers = sorted(scenario.makers.accounts, key=lambda row: row.name)
-    scenario = scenario.model_copy(update={"makers": scenario.makers.model_copy(update={"accounts": makers})})
+    accounts = sorted(scenario.makers.accounts, key=lambda row: row.name)
+    scenario = scenario.model_copy(update={"makers": scenario.makers.model_copy(update={"accounts": accounts})})
     names = canonical_names(scenario)
     markets = build_markets(scenario, names)
     dt = scenario.clock.step_s
