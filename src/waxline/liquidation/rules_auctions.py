@@ -60,7 +60,7 @@ def keeper_reward(tip: float, chip: float, tab: float) -> float:
 
 def linear_price(top: float, elapsed_s: float, tau_s: float) -> float:
     """Return top (1 - t / tau), zero from tau on. Source: dss abaci.sol LinearDecrease."""
-    return top * (tau_s - elapsed_s) / tau_s if elapsed_s < tau_s else 0.0
+    return top * ((tau_s - elapsed_s) / tau_s) if elapsed_s < tau_s else 0.0
 
 
 def stair_price(top: float, elapsed_s: float, cut: float, step_s: float) -> float:
