@@ -69,7 +69,7 @@ def buyers_spend(run: Played) -> bool:
 
 
 def entrants_quote(run: Played) -> bool:
-    return bool(run.state.makers.share[-2] > 0.0)
+    return bool(run.state.makers.share[-2].max() > 0.0)
 
 
 def fair_value_walks(run: Played) -> bool:

@@ -76,6 +76,17 @@ class TrendParameters(Section):
     full_frac: float = quantity(0.10, unit="fraction", low=0.001, high=1.0, meaning="further distance at which they sell at full rate", source=ASSUMED)
     rate: float = quantity(0.006, unit="1/s", low=0.0, high=1.0, meaning="part of holdings sold per second at full rate", source=ASSUMED)
     depth_share: float = quantity(0.25, unit="fraction per s", low=0.0, high=1.0, meaning="largest part of current depth taken per second", source=ASSUMED)
+    turnover_share: float = quantity(
+        0.2, unit="fraction", low=0.0, high=1.0, meaning="part of current turnover they sell into, where the book shows less", source=f"{ASSUMED}; range 0-0.4"
+    )
+    seen_elsewhere_frac: float = quantity(
+        0.5,
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        meaning="part of the worst fall in the coin's linked books that owners react to where they hold",
+        source=f"{ASSUMED}; range 0-1",
+    )
     new_short_frac: float = quantity(
         0.5,
         unit="fraction",
@@ -112,7 +123,10 @@ class ShortParameters(Section):
         low=0.0,
         high=0.1,
         meaning="longs and shorts without liquidation line that close against each other while volatility is above five times calm",
-        source=f"{ASSUMED}; range 0-0.0004",
+        source=f"{ASSUMED}; range 0-0.0006",
+    )
+    agreed_close_volatility_ratio: float = quantity(
+        3.0, unit="multiple of calm volatility", low=0.0, high=1000.0, meaning="volatility above which they do", source=ASSUMED
     )
 
 

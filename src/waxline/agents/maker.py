@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from waxline.parameter import ASSUMED, ByClass, Section, by_class, quantity, switch, text
+from waxline.parameter import ASSUMED, CLASSES, ByClass, Section, by_class, quantity, switch, text
 
 
 class MakerAccount(Section):
@@ -10,6 +10,14 @@ class MakerAccount(Section):
 
     name: str = text(meaning="name in tables and records")
     share_frac: float = quantity(unit="fraction", low=0.0, high=1.0, meaning="part of all makers' quotes that is this maker's", source=ASSUMED)
+    share_large_frac: float | None = quantity(
+        None,
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        meaning="the same in Bitcoin and Ether, where makers with cash of their own quote more (none: as elsewhere)",
+        source=f"{ASSUMED}; range 0.5-1.5 of share_frac for makers that pledge",
+    )
     pledged_share_frac: float = quantity(
         unit="fraction", low=0.0, high=1.0, meaning="part of the coins pledged by all makers that is this maker's", source=ASSUMED
     )
@@ -34,6 +42,12 @@ class MakerAccount(Section):
     )
 
 
+    def shares(self) -> list[float]:
+        """Return its part of all makers' quotes per size class [C]."""
+        large = self.share_frac if self.share_large_frac is None else self.share_large_frac
+        return [large] + [self.share_frac] * (len(CLASSES) - 1)
+
+
 class MakerParameters(Section):
     """Set how makers estimate, quote, fund and withdraw."""
 
@@ -42,12 +56,12 @@ class MakerParameters(Section):
     withdraw: bool = switch(meaning="makers pull quotes when volatility is high, and their quotes vanish when they are liquidated", link=9)
     volatility_response: bool = switch(meaning="quoted size falls and spread grows with realised volatility", link=9)
     accounts: list[MakerAccount] = [
-        MakerAccount(name="maker-1", share_frac=0.30, pledged_share_frac=0.36, lent_frac=0.92, pull_volatility_ratio=52, cool_down_s=480),
-        MakerAccount(name="maker-2", share_frac=0.24, pledged_share_frac=0.28, lent_frac=0.80, pull_volatility_ratio=70, cool_down_s=600),
-        MakerAccount(name="maker-3", share_frac=0.18, pledged_share_frac=0.22, lent_frac=0.80, pull_volatility_ratio=44, cool_down_s=540),
-        MakerAccount(name="maker-4", share_frac=0.12, pledged_share_frac=0.14, lent_frac=0.74, pull_volatility_ratio=84, cool_down_s=700),
-        MakerAccount(name="maker-5", share_frac=0.10, pledged_share_frac=0.0, lent_frac=0.0, pull_volatility_ratio=60, cool_down_s=660),
-        MakerAccount(name="maker-6", share_frac=0.06, pledged_share_frac=0.0, lent_frac=0.0, pull_volatility_ratio=92, cool_down_s=760),
+        MakerAccount(name="maker-1", share_frac=0.30, share_large_frac=0.18, pledged_share_frac=0.36, lent_frac=0.92, pull_volatility_ratio=52, cool_down_s=480),
+        MakerAccount(name="maker-2", share_frac=0.24, share_large_frac=0.15, pledged_share_frac=0.28, lent_frac=0.80, pull_volatility_ratio=70, cool_down_s=600),
+        MakerAccount(name="maker-3", share_frac=0.18, share_large_frac=0.11, pledged_share_frac=0.22, lent_frac=0.80, pull_volatility_ratio=44, cool_down_s=540),
+        MakerAccount(name="maker-4", share_frac=0.12, share_large_frac=0.08, pledged_share_frac=0.14, lent_frac=0.74, pull_volatility_ratio=84, cool_down_s=700),
+        MakerAccount(name="maker-5", share_frac=0.10, share_large_frac=0.28, pledged_share_frac=0.0, lent_frac=0.0, pull_volatility_ratio=60, cool_down_s=660),
+        MakerAccount(name="maker-6", share_frac=0.06, share_large_frac=0.20, pledged_share_frac=0.0, lent_frac=0.0, pull_volatility_ratio=92, cool_down_s=760),
     ]
     loan_to_value_frac: float = quantity(
         0.50,
@@ -107,7 +121,7 @@ class MakerParameters(Section):
         240.0, unit="s", low=1.0, high=86400.0, meaning="the same while transfers of one of the two are halted", source=f"{ASSUMED}; range 300-3000"
     )
     perp_venue_tau_s: float = quantity(
-        240.0, unit="s", low=1.0, high=86400.0, meaning="time constant between perps of two venues (margin only, no transfer)", source=ASSUMED
+        60.0, unit="s", low=1.0, high=86400.0, meaning="time constant between perps of two venues (margin only, no transfer)", source=ASSUMED
     )
     perp_outside_tau_s: float = quantity(
         600.0, unit="s", low=1.0, high=86400.0, meaning="time constant between a perp and the spot book of another venue", source=ASSUMED
@@ -119,6 +133,12 @@ class MakerParameters(Section):
         900.0, unit="s", low=1.0, high=86400.0, meaning="the same while transfers are halted", source=f"{ASSUMED}; range 300-3000"
     )
     news_tau_s: float = quantity(900.0, unit="s", low=1.0, high=86400.0, meaning="time constant of a maker's estimate to fair value", source=ASSUMED)
+    news_small_tau_s: float = quantity(
+        10.0, unit="s", low=1.0, high=86400.0, meaning="the same for small moves of fair value, which makers follow at once", source=ASSUMED
+    )
+    news_small_limit: float = quantity(
+        6.0, unit="multiple of calm volatility", low=0.0, high=100.0, meaning="gap to fair value beyond which makers believe their books rather than it", source=ASSUMED
+    )
     volatility_window_s: float = quantity(60.0, unit="s", low=5.0, high=3600.0, meaning="memory of realised volatility of the estimate", source=ASSUMED)
     half_spread_bps: ByClass = quantity(by_class(2.0, 6.0, 10.0, 18.0, 40.0, 8.0), unit="bps", meaning="calm half spread of makers", source=ASSUMED)
     spread_volatility_share: float = quantity(
@@ -132,12 +152,20 @@ class MakerParameters(Section):
     )
     skew_limit_frac: float = quantity(0.02, unit="log price", low=0.0, high=1.0, meaning="largest shift of the reservation price", source=ASSUMED)
     inventory_limit: float = quantity(
-        6.0,
+        4.0,
         unit="multiple of size within 1 %",
         low=0.1,
         high=100.0,
         meaning="inventory at which a maker stops quoting the side that adds to it",
         source=ASSUMED,
+    )
+    inventory_limit_spot: float = quantity(
+        1.0,
+        unit="multiple of size within 1 %",
+        low=0.1,
+        high=100.0,
+        meaning="the same in spot books, where a coin bought counts at its haircut and takes up margin",
+        source=f"{ASSUMED}; range 0.5-6",
     )
     inventory_tau_s: float = quantity(400.0, unit="s", low=10.0, high=1e6, meaning="time constant at which inventory is shed off the venue", source=ASSUMED)
     depth_exponent: float = quantity(
@@ -170,6 +198,10 @@ class CrowdParameters(Section):
     reach_frac: float = quantity(
         0.22, unit="log price", low=0.01, high=2.0, meaning="distance at which the density of resting orders has fallen to 1/e", source=ASSUMED
     )
-    anchor_tau_s: float = quantity(3600.0, unit="s", low=1.0, high=86400.0, meaning="time constant at which resting orders follow the mid", source=ASSUMED)
-    refill_rate: float = quantity(0.0004, unit="1/s", low=0.0, high=1.0, meaning="speed at which eaten resting orders are placed again", source=ASSUMED)
+    anchor_tau_s: ByClass = quantity(
+        by_class(300.0, 900.0, 1800.0, 3600.0, 3600.0, 1800.0), unit="s", meaning="time constant at which resting orders follow the mid", source=ASSUMED
+    )
+    refill_rate: ByClass = quantity(
+        by_class(0.004, 0.002, 0.0008, 0.0004, 0.0004, 0.0008), unit="1/s", meaning="speed at which eaten resting orders are placed again", source=ASSUMED
+    )
     cancel_rate: float = quantity(0.0004, unit="1/s", low=0.0, high=1.0, meaning="speed at which surplus resting orders are cancelled", source=ASSUMED)

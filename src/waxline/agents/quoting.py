@@ -1,8 +1,15 @@
 """Compiled loop of makers and of the crowd: estimate, spread, size, and the ladders they post; moves of mids booked to causes.
 
+Volatility is that of the mean estimate against its own mean over 10 s, l: a walk of variance s per second has E[l^2] = s dt / (exp(2 dt / 10 s) - 1),
+so s is l^2 (exp(2 dt / 10 s) - 1) / dt, averaged over a minute (size) and over 10 s (spread); it sees falls that last seconds, and no bounce.
+
 Per market and step: every maker moves its estimate of the fair log price,
 
-    dx = own rate * learning * (traded + mean skew - x) dt + sum over links (linked mid - mid)(1 - exp(-dt / tau)) + (V - mid)(1 - exp(-dt / tau_news))
+    dx = own rate * learning * (traded + mean skew - x) dt + sum over links (linked mid - view)(1 - exp(-dt / tau))
+         + (V - view)(1 - exp(-dt / tau_news)) + (V - view) / (1 + ((V - view) / limit)^2) (1 - exp(-dt / tau_small))
+
+where view is the mean estimate of all makers less their mean skew: the mid they would show. (Their book's mid will not do: where others' orders
+hold it, estimates would be pushed on without end.)
 
 shifts its reservation price against inventory, r = x - share * inventory * volatility, quotes r +- half spread, and moves its posted
 sizes toward target * cap / (1 + excess volatility / scale). The crowd's resting orders follow the mid slowly.
@@ -18,6 +25,7 @@ from waxline.jit import njit
 from waxline.market.kernels import ASK, BID, NO_LEVEL, advance, best_level, bounded_mid
 
 NEWS, REQUOTING = 0, 5
+LAG_S = 10.0
 
 
 @njit
@@ -103,7 +111,7 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
     """
     base, posted, estimate, skews, size_frac, pulled = books.base, books.posted, books.estimate, books.skew, books.size_frac, books.pulled_until_s
     mids, best_bid, best_ask, turnover = books.mid, books.best_bid, books.best_ask, books.turnover_usd_s
-    variance, variance_fast, traded_log = books.variance, books.variance_fast, books.traded_log
+    variance, variance_fast, lag, traded_log = books.variance, books.variance_fast, books.lag, books.traded_log
     offset, maker_usd, crowd_usd, link_market = markets.offset, markets.maker_usd, markets.crowd_usd, markets.link_market
     step, recent, temporary, pending = causes.step, causes.recent, causes.temporary, causes.pending
     shares, pull_ratio, cool_down, speeds, caps, alive = makers.share, makers.pull_ratio, makers.cool_down_s, makers.speed, makers.cap, makers.alive
@@ -111,11 +119,11 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
     crowd = owners - 1
     cut_part = 1.0 - math.exp(-rules.cut_rate * dt)
     news_gain = 1.0 - math.exp(-dt / rules.news_tau_s)
-    crowd_gain = 1.0 - math.exp(-dt / rules.crowd_tau_s)
-    crowd_up = 1.0 - math.exp(-rules.crowd_refill * dt)
+    small_gain = 1.0 - math.exp(-dt / rules.news_small_tau_s)
     crowd_cut = 1.0 - math.exp(-rules.crowd_cancel * dt)
     slow_memory = 1.0 - math.exp(-dt / rules.volatility_window_s)
-    fast_memory = 1.0 - math.exp(-dt / 10.0)
+    fast_memory = 1.0 - math.exp(-dt / LAG_S)
+    lag_scale = (1.0 / (1.0 - fast_memory) ** 2 - 1.0) / dt
     best = np.empty(2, np.int64)
     for m in range(mids.size):
         mid, grid, calm, depth = mids[m], markets.grid[m], markets.volatility[m], markets.depth_usd[m]
@@ -124,22 +132,27 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
         if best_bid[m] > -1e300 and best_ask[m] < 1e300:
             spread = max(best_ask[m] - best_bid[m], grid)
         learning = min(1.0, rules.learning_floor + turnover[m] / (rules.learning_turnover * depth)) * min(1.0, rules.learning_spread / spread)
-        weight_sum, skew_mean = 0.0, 0.0
+        weight_sum, skew_mean, share_sum, view = 0.0, 0.0, 0.0, 0.0
         for s in range(crowd):
-            weight = shares[s] * size_frac[s, m]
+            weight = shares[s, kind] * size_frac[s, m]
             weight_sum += weight
             skew_mean += weight * skews[s, m]
+            share_sum += shares[s, kind]
+            view += shares[s, kind] * estimate[s, m]
         skew_mean = skew_mean / weight_sum if weight_sum > 1e-9 else 0.0
+        view = view / share_sum - skew_mean if share_sum > 0.0 else mid
         link_total = 0.0
         for n in range(links.size):
             other = link_market[m, n]
             links[n] = 0.0
             if other >= 0:
-                links[n] = (mids[other] - mid) * link_rate[m, n]
+                links[n] = (mids[other] - view) * link_rate[m, n]
             elif other == -2:
-                links[n] = (redemption[m] - mid) * link_rate[m, n]
+                links[n] = (redemption[m] - view) * link_rate[m, n]
             link_total += links[n]
-        news = (fair[markets.asset[m]] - mid) * news_gain
+        gap = fair[markets.asset[m]] - view
+        small = rules.news_small_limit * calm
+        news = gap * news_gain + (gap / (1.0 + (gap / small) ** 2) * small_gain if small > 0.0 else 0.0)
         moved, moved_weight = 0.0, 0.0
         volatility = math.sqrt(variance[m] * 60.0)
         ratio = volatility / calm
@@ -150,11 +163,12 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
             size_scale = rules.size_scale
         pull_scale = 3.0 if kind <= 1 else 1.0
         refill = 1.0 - math.exp(-rules.refill_rate[kind] * dt * speed[venue])
+        most = rules.inventory_limit if markets.perp[m] else rules.inventory_limit_spot
         whole_usd = 0.0
         for k in range(rungs):
             whole_usd += maker_usd[m, k]
         for s in range(crowd):
-            share = shares[s]
+            share = shares[s, kind]
             gain = 1.0 - math.exp(-rules.own_rate * speeds[s] * learning * dt)
             change = gain * (traded_log[m] + skew_mean - estimate[s, m]) + link_total + news
             estimate[s, m] += change
@@ -175,7 +189,7 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
             full = share * whole_usd
             held = 0.0
             if share > 0.0:
-                held = inventory[s, m] * price / (rules.inventory_limit * 0.43 * full)
+                held = inventory[s, m] * price / (most * 0.43 * full)
             held = min(1.0, max(-1.0, held))
             skew = max(-rules.skew_limit, min(rules.skew_limit, rules.skew_share * held * max(volatility, 4.0 * calm)))
             skews[s, m] = skew
@@ -191,7 +205,8 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
                 ask_scale *= min(1.0, max(coins[s, m], 0.0) * price / (full * size))
             post_side(posted[m, s, BID], maker_usd[m], price, bid_scale, refill, cut_part, rungs)
             post_side(posted[m, s, ASK], maker_usd[m], price, ask_scale, refill, cut_part, rungs)
-        x = estimate[crowd, m] + crowd_gain * (mid - estimate[crowd, m])
+        crowd_up = 1.0 - math.exp(-rules.crowd_refill[kind] * dt)
+        x = estimate[crowd, m] + (1.0 - math.exp(-dt / rules.crowd_tau_s[kind])) * (mid - estimate[crowd, m])
         estimate[crowd, m] = x
         price = math.exp(x)
         bid = int(math.floor((x - markets.half_spread[m]) / grid))
@@ -207,8 +222,10 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
         post_side(posted[m, crowd, BID], crowd_usd[m], price, bid_scale, crowd_up, crowd_cut, last_rung)
         post_side(posted[m, crowd, ASK], crowd_usd[m], price, ask_scale, crowd_up, crowd_cut, rungs)
         change = moved / moved_weight if moved_weight > 0.0 else 0.0
-        variance[m] += slow_memory * (change * change / dt - variance[m])
-        variance_fast[m] += fast_memory * (change * change / dt - variance_fast[m])
+        lag[m] = (lag[m] + change) * (1.0 - fast_memory)
+        seen = lag[m] * lag[m] * lag_scale
+        variance[m] += slow_memory * (seen - variance[m])
+        variance_fast[m] += fast_memory * (seen - variance_fast[m])
         for side in range(2):
             for s in range(owners):
                 place[s] = 0

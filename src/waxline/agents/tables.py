@@ -43,14 +43,17 @@ class QuoteRules(NamedTuple):
     skew_share: float
     skew_limit: float
     inventory_limit: float
+    inventory_limit_spot: float
     inventory_tau_s: float
     refill_rate: Floats
     cut_rate: float
     pulled_frac: float
     ramp_s: float
     news_tau_s: float
-    crowd_tau_s: float
-    crowd_refill: float
+    news_small_tau_s: float
+    news_small_limit: float
+    crowd_tau_s: Floats
+    crowd_refill: Floats
     crowd_cancel: float
     withdraw: bool
     funding_cap: bool
@@ -58,7 +61,7 @@ class QuoteRules(NamedTuple):
 
 
 class MakerTable(NamedTuple):
-    """Hold makers per slot (the last slot is the crowd) and per market: share, account, state."""
+    """Hold makers per slot (the last slot is the crowd): share per size class [S, C], account per market [S, M], state."""
 
     share: Floats
     account: Ints
@@ -95,6 +98,8 @@ class FlowRules(NamedTuple):
     trend_full: float
     trend_rate: float
     trend_depth_share: float
+    trend_turnover: float
+    trend_elsewhere: float
     new_short_frac: float
     shorts_on: bool
     short_start: float
@@ -102,6 +107,7 @@ class FlowRules(NamedTuple):
     short_tau: float
     short_full: Floats
     close_rate: float
+    close_ratio: float
     fund_tau: float
     fund_depth: float
     fund_walk: float

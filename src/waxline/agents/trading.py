@@ -18,6 +18,8 @@ F_ARB_BUY, F_ARB_SELL, F_NAKED, F_FUND, F_KEEPER = 8, 9, 10, 11, 12
 FLOW_COUNT = Flow.COUNT
 CLOSE_TO_MID = 0.02
 FAR_FROM_MID = 0.03
+WIDE_OF_MID = 0.10
+BELOW_BID = 0.002
 
 
 @njit
@@ -56,11 +58,14 @@ def value_rate(discount, discount_before, start, width, cash, tau):
 
 
 @njit
-def trend_usd(fall, full, rate, holdings, depth_share, shown, dt):
-    """Return the USD that trend sellers sell per step on a log `fall` beyond their threshold, never more than a share of shown bids."""
+def trend_usd(fall, full, rate, holdings, depth_share, shown, turnover, dt):
+    """Return the USD that trend sellers sell per step on a log `fall` beyond their threshold.
+
+    Never more than a share of shown bids, or than `turnover` (USD per s that they may take of what trades).
+    """
     if fall <= 0.0:
         return 0.0
-    return min(part(rate * min(1.0, fall / full), dt) * holdings, part(depth_share, dt) * shown)
+    return min(part(rate * min(1.0, fall / full), dt) * holdings, max(part(depth_share, dt) * shown, turnover * dt))
 
 
 @njit
@@ -79,8 +84,9 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
     quantity, limit = flows.quantity, flows.limit
     held, cash = cells.quantity, cells.cash
     mids, anchors, means, variance = books.mid, books.anchor, books.slow_mean, books.variance
-    bids, asks = books.depth_bid_usd, books.depth_ask_usd
-    depths, streams, reference = markets.depth_usd, markets.stream, markets.log_reference
+    best_bid = books.best_bid
+    bids, asks, turnovers = books.depth_bid_usd, books.depth_ask_usd, books.turnover_usd_s
+    depths, streams, reference, link_market = markets.depth_usd, markets.stream, markets.log_reference, markets.link_market
     ring = history.shape[1]
     buy_key = key(seed, NOISE_PURPOSE_BUY, step)
     sell_key = key(seed, NOISE_PURPOSE_SELL, step)
@@ -90,6 +96,7 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
         mid, depth, perp, kind = mids[m], depths[m], markets.perp[m], markets.size_class[m]
         price = math.exp(mid)
         believed = fair[markets.asset[m]]
+        below = min(mid, best_bid[m]) if best_bid[m] > -1e300 else mid
         # background flow: two independent sides, exponential sizes
         if rules.noise_rate > 0.0:
             size = min(depth, 1.6 * min(bids[m], asks[m])) * rules.noise_rate * dt
@@ -117,7 +124,8 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
                 outside[0] -= money
             rate = value_rate(discount, before, rules.value_start[kind], rules.value_width[kind], rules.value_cash[m], rules.value_tau[kind])
             quantity[m, F_VALUE_BUY] = min(rate * dt, max(cash[VALUE_BUYER, m], 0.0)) / price
-            limit[m, F_VALUE_BUY] = mid + CLOSE_TO_MID
+            reserve = anchors[m] + math.log(1.0 - rules.value_start[kind])
+            limit[m, F_VALUE_BUY] = max(min(reserve, mid + WIDE_OF_MID), mid)
         if rules.value_sellers:
             premium = mid - max(anchors[m], believed)
             if premium > rules.seller_start:
@@ -126,9 +134,15 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
                 limit[m, F_VALUE_SELL] = mid - CLOSE_TO_MID
         # trend sellers: coins, closed longs and new shorts
         if rules.trend_on:
+            fall = means[m] - mid
+            for n in range(link_market.shape[1]):
+                other = link_market[m, n]
+                if other >= 0:
+                    fall = max(fall, rules.trend_elsewhere * (means[other] - mids[other]))
             usd = trend_usd(
-                means[m] - mid - rules.trend_start, rules.trend_full, rules.trend_rate, rules.trend_holdings[m], rules.trend_depth_share, bids[m], dt
-            )
+                fall - rules.trend_start, rules.trend_full, rules.trend_rate, rules.trend_holdings[m], rules.trend_depth_share, bids[m],
+                rules.trend_turnover * turnovers[m], dt,
+            )  # fmt: skip
             shorts = rules.new_short_frac if perp else 0.0
             quantity[m, F_TREND] = -min(usd * (1.0 - shorts) / price, max(held[HOLDERS, m], 0.0))
             limit[m, F_TREND] = mid - CLOSE_TO_MID
@@ -138,7 +152,7 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
         if rules.shorts_on and perp and held[SHORTS, m] < 0.0:
             strength = cover_strength(1.0 - math.exp(mid - reference[m]), rules.short_start, rules.short_width)
             quantity[m, F_COVER] = min(-held[SHORTS, m], rules.short_full[m]) * part(strength / rules.short_tau, dt)
-            limit[m, F_COVER] = mid + CLOSE_TO_MID
+            limit[m, F_COVER] = mid + WIDE_OF_MID
         # funds work off, owners whose hedge is gone sell, keepers sell
         stock = held[FUND, m]
         if stock != 0.0 and math.sqrt(variance[m] * 60.0) < rules.fund_quiet * markets.volatility[m]:
@@ -149,7 +163,7 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
             limit[m, F_FUND] = mid + sign * rules.fund_walk * dt
         if naked[m] > 0.0:
             quantity[m, F_NAKED] = -min(naked[m] * part(1.0 / rules.naked_tau, dt), max(held[CARRY, m], 0.0))
-            limit[m, F_NAKED] = mid - FAR_FROM_MID
+            limit[m, F_NAKED] = below - BELOW_BID * dt
         if not perp and held[KEEPER, m] > 0.0:
             quantity[m, F_KEEPER] = -held[KEEPER, m] * part(1.0 / rules.keeper_tau, dt)
             limit[m, F_KEEPER] = mid - FAR_FROM_MID

@@ -20,7 +20,7 @@ class LiquidationParameters(Section):
     """Set the liquidation of perps and of collateral."""
 
     perps: ForcedOrder = ForcedOrder(tau_s=15.0, least_rate_frac=0.02, walk_frac=0.006)
-    collateral: ForcedOrder = ForcedOrder(tau_s=15.0, least_rate_frac=0.02, walk_frac=0.06)
+    collateral: ForcedOrder = ForcedOrder(tau_s=60.0, least_rate_frac=0.02, walk_frac=0.02)
     claim_tau_s: float = quantity(
         600.0, unit="s", low=0.1, high=86400.0, meaning="pledged claims are released over this time, after the account's other coins", source=ASSUMED
     )

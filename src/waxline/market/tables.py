@@ -68,6 +68,7 @@ class Books(NamedTuple):
     depth_ask_usd: Floats
     variance: Floats
     variance_fast: Floats
+    lag: Floats
     slow_mean: Floats
     anchor: Floats
     last_bid: Floats

@@ -130,7 +130,7 @@ def fill_books(state: State) -> None:
         ask = max(int(np.ceil((books.mid[m] + markets.half_spread[m]) / markets.grid[m])), bid + 1)
         books.base[m, :, 0], books.base[m, :, 1] = bid, ask
         for s in range(owners - 2):
-            books.posted[m, s, :, :] = makers.share[s] * markets.maker_usd[m] / price[m]
+            books.posted[m, s, :, :] = makers.share[s, markets.size_class[m]] * markets.maker_usd[m] / price[m]
         books.posted[m, owners - 1, :, :] = markets.crowd_usd[m] / price[m]
         end = (bid - markets.offset[m, 1]) * markets.grid[m] < markets.bid_end[m]
         books.posted[m, owners - 1, 0, end] = 0.0

@@ -121,7 +121,7 @@ def build_portfolios(
     portfolios.balance_start[:] = portfolios.balance
     slots = len(makers) + 2
     table = MakerTable(
-        share=np.array([row.share_frac for row in makers] + [0.0, 0.0]),
+        share=np.array([row.shares() for row in makers] + [[0.0] * len(CLASSES)] * 2),
         account=slot_account,
         pull_ratio=np.array([row.pull_volatility_ratio for row in makers] + [80.0, 1e9]),
         cool_down_s=np.array([row.cool_down_s for row in makers] + [600.0, 0.0]),
@@ -140,11 +140,11 @@ def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: 
     with the account's cash. Accounts at other venues hold cash and stock of their own.
     """
     rules = scenario.makers
-    share = [row.share_frac for row in rules.accounts]
+    share = np.array([row.shares() for row in rules.accounts]).reshape(len(rules.accounts), len(CLASSES))
     whole = markets.maker_usd.sum(axis=1)
     for s in range(slot_account.shape[0] - 1):
         entrant = s == len(rules.accounts)
-        part = max(share) if entrant and share else (0.0 if entrant else share[s])
+        part = share[s] if not entrant else share.max(axis=0, initial=0.0)
         for v in sorted(set(markets.venue.tolist())):
             mine = np.flatnonzero(markets.venue == v)
             p = int(slot_account[s, mine[0]])
@@ -163,10 +163,10 @@ def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: 
             for m in mine:
                 if markets.perp[m]:
                     if own:
-                        portfolios.balance[p, CASH] += rules.perp_capital_depths * part * whole[m]
+                        portfolios.balance[p, CASH] += rules.perp_capital_depths * part[markets.size_class[m]] * whole[m]
                     continue
                 a = int(markets.asset[m])
-                wanted = rules.stock_depths * part * whole[m]
+                wanted = rules.stock_depths * part[markets.size_class[m]] * whole[m]
                 have = portfolios.balance[p, a] * prices[v, a]
                 missing = max(wanted - have, 0.0)
                 portfolios.balance[p, a] += missing / prices[v, a]

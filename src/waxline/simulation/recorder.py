@@ -60,7 +60,7 @@ class Recorder:
         self.map: pl.DataFrame | None = None
         self.reference = np.exp(state.books.mid)
         self.vault_start, _ = fund_values(state)
-        self.calm_quote = state.makers.share[:-2].sum()
+        self.calm_quote = state.makers.share[:-2].sum(axis=0)
 
     def record(self, state: State) -> None:
         """Keep the state at the end of a step."""
@@ -81,7 +81,8 @@ class Recorder:
         sums["spread_n"] += shown
         sums["volume"] += books.traded_usd
         sums["empty"] += np.isneginf(books.best_bid) * state.clock.dt
-        sums["quote"] += state.makers.share[:-1] @ books.size_frac[:-1] / max(self.calm_quote, 1e-12)
+        shown_part = (state.makers.share[:-1][:, state.markets.size_class] * books.size_frac[:-1]).sum(axis=0)
+        sums["quote"] += shown_part / np.maximum(self.calm_quote[state.markets.size_class], 1e-12)
         self.cause_sums["dlog"] += state.causes.step
         self.cause_sums["sold"] += state.causes.sold_usd
         self.cause_sums["bought"] += state.causes.bought_usd

@@ -182,7 +182,7 @@ def settle_dues(state: State) -> None:
             cells.cash[Cell.ARBITRAGE, m] += value
             pending.outside[CASH] -= value
     shed_inventory(markets, state.books, cells, state.portfolios, state.slot_account, state.quote_rules.inventory_tau_s, clock.dt)
-    close_by_agreement(markets, state.books, cells, state.flow_rules.close_rate, clock.dt)
+    close_by_agreement(markets, state.books, cells, state.flow_rules.close_rate, state.flow_rules.close_ratio, clock.dt)
     if state.scenario.new_leverage.enabled and state.scenario.feedback and clock.step % max(round(TRANCHE_S / clock.dt), 1) == 0:
         open_leverage(state)
     pay_funding(state)

@@ -57,7 +57,7 @@ def shed_inventory(markets, books, cells, portfolios, slot_account, tau_s, dt):
 
 
 @njit
-def close_by_agreement(markets, books, cells, rate, dt):
+def close_by_agreement(markets, books, cells, rate, least_ratio, dt):
     """Let longs and shorts without a liquidation line close against each other at the mid while volatility is above five times calm.
 
     Informed sellers of perps are holders who reduce: what they sold is taken from the holders' longs first, and
@@ -77,7 +77,7 @@ def close_by_agreement(markets, books, cells, rate, dt):
             value = buyers * math.exp(books.mid[m])
             trade_single(cells.quantity[OUTSIDE], cells.cost[OUTSIDE], cells.cash[OUTSIDE], m, True, -buyers, -value)
             trade_single(cells.quantity[INFORMED], cells.cost[INFORMED], cells.cash[INFORMED], m, True, buyers, value)
-        if math.sqrt(books.variance[m] * 60.0) < 5.0 * markets.volatility[m]:
+        if math.sqrt(books.variance[m] * 60.0) < least_ratio * markets.volatility[m]:
             continue
         size = min(max(cells.quantity[HOLDERS, m], 0.0), max(-cells.quantity[OUTSIDE, m], 0.0)) * share
         if size > 0.0:

@@ -375,10 +375,10 @@ def update_makers(state: State) -> None:
     """Set makers' funding cap from their free margin, who is alive, and how far new makers have taken up the dead share."""
     portfolios, makers, rules = state.portfolios, state.makers, state.scenario.makers
     t_s = state.clock.t_s
-    slots = makers.share.size
+    slots = makers.share.shape[0]
     named = slots - 2
     free = portfolios.equity - portfolios.maintenance
-    taken = 0.0
+    taken = np.zeros(makers.share.shape[1])
     for s in range(slots - 1):
         mine = np.flatnonzero((portfolios.kind == MAKER) & (portfolios.owner == s))
         for p in mine:
@@ -389,5 +389,5 @@ def update_makers(state: State) -> None:
             makers.alive[s] = 0.0
         if dead.size and s < named and rules.entrant:
             waited = t_s - float(np.min(portfolios.since_s[dead])) - rules.entrant_delay_s
-            taken += rules.accounts[s].share_frac * min(max(waited / rules.entrant_ramp_s, 0.0), 1.0)
+            taken += makers.share[s] * min(max(waited / rules.entrant_ramp_s, 0.0), 1.0)
     makers.share[named] = taken * rules.entrant_share_frac
