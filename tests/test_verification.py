@@ -31,8 +31,10 @@ def small(fact: Fact) -> Mapping[str, Any]:
     return {**fact.inputs, "paths": 400} if fact.id.startswith(DRAWN) else fact.inputs
 
 
-def leaves(value: Any) -> list[float]:
-    """Return the numbers of nested figures."""
+def leaves(value: Any) -> list[Any]:
+    """Return the numbers and texts of nested figures."""
+    if isinstance(value, str):
+        return [value]
     if isinstance(value, Mapping):
         return [leaf for item in value.values() for leaf in leaves(item)]
     return [leaf for item in value for leaf in leaves(item)] if isinstance(value, (list, tuple)) else [float(value)]
@@ -77,7 +79,7 @@ def test_a_check_fails_when_a_function_it_names_is_broken(fact: Fact, name: str,
         monkeypatch.setattr(quoting_game, "play", quoting_game.play.py_func)  # type: ignore[attr-defined]
 
     def broken(*args: Any) -> Any:
-        if function in {"walk", "bought_through", "trade_portfolio", "value_portfolios"}:
+        if function in {"walk", "bought_through", "trade_portfolio", "value_portfolios", "end_trader"}:
             return None
         answer = original(*args)
         if hasattr(answer, "_replace"):
@@ -106,6 +108,8 @@ def test_a_check_fails_when_any_published_figure_were_another(fact: Fact) -> Non
         if isinstance(value, (list, tuple)):
             return [moved(item, at) for item in value]
         at[0] -= 1
+        if isinstance(value, str):
+            return f"{value}?" if at[0] == -1 else value
         return value + 0.11 * max(abs(value), 0.1) + (100.0 if "MM-AS" in fact.id else 0.0) if at[0] == -1 else value
 
     for n in range(len(leaves(fact.expected))):
@@ -138,9 +142,11 @@ def test_the_court_knows_every_id_and_figure_of_the_shared_checks(shared: Path) 
         for name, figures in listed.get(fact.id, {"expected": {}})["expected"].items():
             if name.startswith("my_") or isinstance(figures, str):
                 continue
+            if (fact.id, name) == ("ADL-01-funding", "gamma"):
+                assert figures.pop(0) == 0, "the paper's first rate is set, not computed"
             own = fact.expected.get(name, fact.expected.get(renamed.get(name, name)))
             assert own is not None, (fact.id, name)
-            assert leaves(own) == pytest.approx(leaves(figures), rel=1e-4 if name == "ratio" else 1e-12), (fact.id, name)
+            assert leaves(own) == [one if isinstance(one, str) else pytest.approx(one, rel=1e-12) for one in leaves(figures)], (fact.id, name)
 
 
 def test_every_fact_names_a_source_and_what_it_needs_or_what_it_goes_through() -> None:

@@ -17,7 +17,7 @@ from waxline.errors import WaxlineError
 from waxline.verification.facts_file import Fact, facts
 
 PASSED, FAILED, NOT_COVERED = "passed", "failed", "not covered"
-FAMILIES = ("books", "deleveraging", "impact", "makers", "pools")
+FAMILIES = ("books", "deleveraging", "impact", "lending", "makers", "pools")
 """Families that compute; each has a file of facts of the same name. Facts of other families wait (`needs`)."""
 
 
@@ -40,7 +40,7 @@ Check = Callable[[Mapping[str, Any]], Computed]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Hold one figure: its place among the fact's figures, what was expected and computed, the largest gap (NaN: nothing to compare)."""
+    """Hold one figure or text: its place among the fact's figures, expected, computed, the largest gap (NaN: only equality of texts counts)."""
 
     place: str
     expected: Any
@@ -49,6 +49,8 @@ class Comparison:
 
     def agrees(self) -> bool:
         """Tell whether the gap is allowed. A bound such as 0.005 is met by numbers that miss it by the last digit of a float; NaN never is."""
+        if isinstance(self.expected, str):
+            return bool(self.expected == self.computed)
         return not math.isnan(self.most) and bool(abs(self.computed - self.expected) <= self.most + 1e-15 * abs(self.expected))
 
     def text(self) -> str:
@@ -135,6 +137,8 @@ def comparisons(fact: Fact, name: str, place: str, expected: Any, computed: Any,
             return
         for n, one in enumerate(expected):
             yield from comparisons(fact, name, f"{place}[{n}]", one, computed[n], None if error is None else error[n])
+    elif isinstance(expected, str) or not isinstance(computed, (int, float)):
+        yield Comparison(place, expected, computed, math.nan)
     else:
         yield Comparison(place, float(expected), float(computed), allowed(fact.bounds(name), float(expected), error))
 

@@ -40,7 +40,9 @@ def draw(outcomes: Iterable[Outcome], folder: Path) -> Iterator[Path]:
 
 
 def part_of_allowed(one: Comparison) -> float:
-    """Return the gap as a part of the allowed one: 1 at the bound; 0 or infinity where equality is asked for."""
+    """Return the gap as a part of the allowed one: 1 at the bound; 0 or infinity where equality is asked for, as of texts."""
+    if np.isnan(one.most):
+        return 0.0 if one.agrees() else float("inf")
     gap = abs(one.computed - one.expected)
     if one.most > 0.0:
         return float(gap / one.most)
@@ -52,7 +54,7 @@ def gaps(outcomes: Sequence[Outcome]) -> Figure:
     figure = Figure(figsize=(9.0, 1.2 + 0.26 * len(outcomes)), layout="constrained")
     axes = figure.add_subplot()
     for row, outcome in enumerate(outcomes):
-        parts = [min(part_of_allowed(one), 2.0) if not np.isnan(one.most) else 2.0 for one in outcome.comparisons]
+        parts = [min(part_of_allowed(one), 2.0) for one in outcome.comparisons]
         axes.scatter(parts, [row] * len(parts), s=14, color=[MISSED if part > 1.0 else INK for part in parts], alpha=0.6)
     axes.axvline(1.0, color=PUBLISHED, linewidth=1.0)
     axes.set_yticks(range(len(outcomes)), [outcome.fact.id for outcome in outcomes], fontsize=8)
