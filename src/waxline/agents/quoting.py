@@ -21,6 +21,7 @@ import math
 
 import numpy as np
 
+from waxline.agents.rules_quoting import inventory_shift
 from waxline.jit import njit
 from waxline.market.kernels import ASK, BID, NO_LEVEL, advance, best_level, bounded_mid
 
@@ -191,7 +192,7 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
             if share > 0.0:
                 held = inventory[s, m] * price / (most * 0.43 * full)
             held = min(1.0, max(-1.0, held))
-            skew = max(-rules.skew_limit, min(rules.skew_limit, rules.skew_share * held * max(volatility, 4.0 * calm)))
+            skew = max(-rules.skew_limit, min(rules.skew_limit, inventory_shift(held, rules.skew_share, max(volatility, 4.0 * calm))))
             skews[s, m] = skew
             reservation = estimate[s, m] - skew
             bid = int(math.floor((reservation - half) / grid))

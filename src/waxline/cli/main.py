@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "rerun": "Repeat a run and compare the hashes of its files.",
     "report": "Write the report of a run folder as one HTML file.",
     "validate": "Measure published facts in simulated runs; print the score.",
+    "verify": "Hold the program against published and closed-form results by id.",
     "margin": "Value an account by a venue's rules; print what is liquidated first.",
     "check-rules": "Compare worked examples of venue rules with the rules computed here.",
 }

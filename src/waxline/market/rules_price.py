@@ -100,6 +100,14 @@ def funding_rate(average_premium: float, interest: float, clamp: float) -> float
     return average_premium + min(max(interest - average_premium, -clamp), clamp)
 
 
+def imbalance_funding(long_share: float, price: float, outside: float, strength: float) -> float:
+    """Return a funding rate that follows the imbalance of open interest: strength (price / outside - longs / shorts); positive: longs pay.
+
+    long_share: long over short open interest as counted by the source. Source: Chitra, Autodeleveraging, arXiv 2512.01112 (sign turned).
+    """
+    return strength * (price / outside - long_share)
+
+
 def funding_cap(clamp: float, initial: float, maintenance: float) -> float:
     """Return the largest funding rate: clamp (initial - maintenance). Source: dYdX v4 (600 % per 8 h), Binance (75 % of maintenance alike)."""
     return clamp * (initial - maintenance)
