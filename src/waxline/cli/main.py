@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "rerun": "Repeat a run and compare the hashes of its files.",
     "report": "Write the report of a run folder as one HTML file.",
     "validate": "Measure published facts in simulated runs; print the score.",
+    "depth": "Read a book's depth from a file; print curve, fit and lines for a scenario.",
     "margin": "Value an account by a venue's rules; print what is liquidated first.",
     "check-rules": "Compare worked examples of venue rules with the rules computed here.",
 }
