@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from depth_files import MID, bands, levels
+from waxline.bootstrap import block_rows, interval
 from waxline.cli.main import app
-from waxline.depth.bootstrap import block_rows, interval
 from waxline.depth.curve import depth_curve, fit_power_law
 from waxline.depth.formula import from_points, power_law, read_points
 from waxline.depth.ladder import LadderRules, ladder_exponent, ladder_usd, maker_exponent, override_words, yaml_lines

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from waxline.depth.bootstrap import interval
+from waxline.bootstrap import interval
 from waxline.depth.samples import BPS, DepthError, Floats, Samples
 
 ONE_PER_CENT = math.log1p(0.01)

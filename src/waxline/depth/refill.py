@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from waxline.depth.bootstrap import interval
+from waxline.bootstrap import interval
 from waxline.depth.curve import Estimate
 from waxline.depth.samples import BPS, Floats
 from waxline.depth.stream import Stream, replay
