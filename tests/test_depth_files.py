@@ -270,8 +270,8 @@ def test_the_command_prints_depth_fit_and_lines_to_paste(tmp_path: Path) -> None
     told = json.loads(plain.output)
     assert told["exponent"]["value"] == pytest.approx(0.7, abs=0.01) and len(told["bands"]) == 10
     for arguments, status, says in (
-        (["depth", str(path), "--market", "BTC"], 4, "--market: must be venue-kind-asset"),
-        (["depth", str(path), "--from-bps", "50", "--to-bps", "20"], 4, "the range of the fit must rise"),
+        (["depth", str(path), "--market", "BTC"], 2, "--market: must be venue-kind-asset"),
+        (["depth", str(path), "--from-bps", "50", "--to-bps", "20"], 2, "the range of the fit must rise"),
         (["depth", str(tmp_path)], 4, "is a folder"),
     ):
         refused = CliRunner().invoke(app, arguments)

@@ -17,7 +17,7 @@ def command(
     ],
     market: Annotated[str | None, typer.Option("--market", metavar="NAME", help="Market of the scenario lines, such as binance-perp-BTC.")] = None,
     from_bps: Annotated[float, typer.Option("--from-bps", min=0.0, help="Nearest distance the fit uses.")] = 1.0,
-    to_bps: Annotated[float, typer.Option("--to-bps", help="Farthest distance the fit uses; bands of percent reach to 500.")] = 100.0,
+    to_bps: Annotated[float | None, typer.Option("--to-bps", help="Farthest distance the fit uses. Default 100; for percent bands 500.")] = None,
     band_bps: Annotated[float, typer.Option("--band-bps", min=0.01, help="Band around the mid whose refill is measured.")] = 5.0,
     grid_bps: Annotated[float, typer.Option("--grid-bps", min=0.1, help="Distance of price levels of the simulated ladder.")] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
@@ -39,8 +39,6 @@ def command(
     else:
         name = Path(file).name
         samples, stream = read_depth(Path(file))
-    if samples.kind == "percent bands" and to_bps == 100.0:
-        to_bps = 500.0
     curve = depth_curve(samples, from_bps, to_bps)
     found = refill(stream, band_bps=band_bps) if stream is not None and stream.trades else None
     say = plain if as_json else text_of

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from waxline.depth.reading import number_of
-from waxline.depth.samples import ASK, BID, DepthError, Samples
+from waxline.depth.samples import ASK, BANDS, BID, DepthError, Samples
 
 COLUMNS = ("timestamp", "percentage", "depth", "notional")
 FROZEN_ROWS = 20
@@ -106,7 +106,7 @@ def _samples(moments: dict[float, dict[float, tuple[float, float]]], bids: list[
             notes.append(f"{word} are the same in {longest} moments on end: that side was frozen there")
     since_s = np.array(kept) - kept[0]
     half = np.full(len(kept), np.nan)
-    return Samples("percent bands", since_s, distance, usd, half, np.array(middles), np.full(2, np.inf), notes)
+    return Samples(BANDS, since_s, distance, usd, half, np.array(middles), np.full(2, np.inf), notes)
 
 
 def longest_repeat(rows: np.ndarray) -> int:

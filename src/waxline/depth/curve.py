@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waxline.bootstrap import interval
-from waxline.depth.samples import BPS, DepthError, Floats, Samples
+from waxline.depth.samples import BANDS, BPS, DepthError, DepthRequestError, Floats, Samples
 
 ONE_PER_CENT = math.log1p(0.01)
 
@@ -50,14 +50,17 @@ class DepthCurve:
         return np.asarray(self.depth_usd.value * (d / ONE_PER_CENT) ** self.exponent.value, dtype=np.float64)
 
 
-def depth_curve(samples: Samples, from_bps: float = 1.0, to_bps: float = 100.0) -> DepthCurve:
+def depth_curve(samples: Samples, from_bps: float = 1.0, to_bps: float | None = None) -> DepthCurve:
     """Return the depth curve of samples; the power law is fitted to both sides between `from_bps` and `to_bps` (log distance).
+
+    Without `to_bps` 100, for percent bands 500.
 
     Least squares of log size on log distance, the same weight for every distance at which the median size is positive; intervals by
     resampling blocks of moments. Raises DepthError where fewer than two distances lie in the range.
     """
+    to_bps = to_bps if to_bps is not None else (500.0 if samples.kind == BANDS else 100.0)
     if not 0.0 <= from_bps < to_bps:
-        raise DepthError(f"the range of the fit must rise, was {from_bps:g} to {to_bps:g} bps: give --from-bps below --to-bps")
+        raise DepthRequestError(f"the range of the fit must rise, was {from_bps:g} to {to_bps:g} bps: give --from-bps below --to-bps")
     distance, usd = samples.distance, samples.usd
     # Bands of a percentage stand a little nearer (bids) or farther (asks) in log distance: half a part in a hundred is let in.
     inside = np.isfinite(distance) & (distance >= from_bps * BPS * 0.99) & (distance <= to_bps * BPS * 1.01)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from waxline.depth.curve import DepthCurve, fit_power_law
-from waxline.depth.samples import BPS, DepthError, Floats
+from waxline.depth.samples import BPS, DepthRequestError, Floats
 from waxline.market.ladder import crowd_ladder, maker_ladder
 
 LOWEST, HIGHEST = 0.2, 3.0
@@ -66,10 +66,10 @@ def maker_exponent(curve: DepthCurve, rules: LadderRules) -> tuple[float, float]
 
 
 def check_market(market: str | None) -> None:
-    """Raise DepthError where a market's name is not venue-kind-asset with a kind of spot or perp."""
+    """Raise DepthRequestError where a market's name is not venue-kind-asset with a kind of spot or perp."""
     parts = (market or "venue-perp-ASSET").split("-", 2)
     if len(parts) != 3 or parts[1] not in ("spot", "perp") or not all(parts):
-        raise DepthError(f"--market: must be venue-kind-asset with kind spot or perp, was {market!r}: write for example binance-perp-BTC")
+        raise DepthRequestError(f"--market: must be venue-kind-asset with kind spot or perp, was {market!r}: write for example binance-perp-BTC")
 
 
 def half_spread_of(curve: DepthCurve) -> float:

@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 
 BID, ASK = 0, 1
 BPS = 1e-4
+BANDS = "percent bands"
 STANDARD_BPS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
 """Distances at which books with single levels are read off, in basis points of log price."""
 
@@ -21,6 +22,12 @@ class DepthError(WaxlineError):
     """Report a depth file that cannot be read or breaks its own rules: the place, the rule, the value, the remedy."""
 
     exit_status = 4
+
+
+class DepthRequestError(DepthError):
+    """Report a request about depth that makes no sense: points that are no curve, a range that does not rise, a name that is no market."""
+
+    exit_status = 2
 
 
 @dataclass
