@@ -57,6 +57,7 @@ SCENARIO_FILE_BYTES = Limit(
 EXAMPLES = Limit("worked examples of a file", 100_000, "examples", "Split the file.")
 FACTS_FILE_BYTES = Limit("the size of a facts file", 10_000_000, "bytes", "Split the facts into several files.")
 REPORT_BYTES = Limit("the size of a report", 3_000_000, "bytes", "Show fewer markets in the report.")
+DEPTH_LINES = Limit("lines of a depth file", 20_000_000, "lines", "Cut the file to a shorter time.")
 LIQUIDATION_ROWS = Limit(
     "rows of the liquidation record of a run",
     50_000_000,
@@ -77,5 +78,6 @@ ALL: tuple[Limit, ...] = (
     EXAMPLES,
     FACTS_FILE_BYTES,
     REPORT_BYTES,
+    DEPTH_LINES,
     LIQUIDATION_ROWS,
 )

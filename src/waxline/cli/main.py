@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "report": "Write the report of a run folder as one HTML file.",
     "validate": "Measure published facts in simulated runs; print the score.",
     "verify": "Hold the program against published and closed-form results by id.",
+    "depth": "Read a book's depth from a file; print curve, fit and lines for a scenario.",
+    "inspect": "Write a page of a scenario before any shock, with a calm time simulated.",
     "margin": "Value an account by a venue's rules; print what is liquidated first.",
     "check-rules": "Compare worked examples of venue rules with the rules computed here.",
 }

@@ -43,6 +43,14 @@ def provenance(name: str, seed: int, overrides: Sequence[str] = (), baseline: bo
     return {"overrides": list(overrides), "replay": shlex.join(words if baseline else [*words, "--no-baseline"])}
 
 
+def inspection_line(name: str, overrides: Sequence[str], hours: float, seed: int) -> str:
+    """Return the line that repeats an inspection."""
+    words = ["waxline", "inspect", name, "--hours", f"{hours:g}", "--seed", str(seed)]
+    for text in overrides:
+        words += ["--set", text]
+    return shlex.join(words)
+
+
 def simulate(scenario: Any, seed: int, asked: dict[str, Any], *, baseline: bool = True, quiet: bool = False) -> RunResult:
     """Run `scenario` with progress on stderr and return the result with its summary; `asked` (provenance) joins the manifest."""
     say_if_compiling(quiet)

@@ -23,10 +23,14 @@ def write_report(run: RunResult, path: Path, facts: Score | Sequence[Judgement] 
     `facts` are judged facts; without them those shipped for the run's scenario are measured. Raises OSError when the file
     cannot be written.
     """
-    path = Path(path)
+    write_page(render(run, facts), Path(path))
+
+
+def write_page(text: str, path: Path) -> None:
+    """Write a page; the file appears under its name only when it is complete. Raises OSError when it cannot be written."""
     unfinished = path.with_name(f"{path.name}.partial-{os.getpid()}")
     try:
-        unfinished.write_text(render(run, facts), encoding="utf-8", newline="\n")
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -37,8 +41,11 @@ def render(run: RunResult, facts: Score | Sequence[Judgement] | None = None) -> 
     return page(run, sections_of(run, facts))
 
 
-def page(run: RunResult, sections: Sequence[Section]) -> str:
-    """Return `sections` of the report of `run` as one HTML text."""
+REPORT_SUB = "Who is liquidated when prices fall, what their forced selling does to the next ones, and what stops it. A simulated run, not a record."
+
+
+def page(run: RunResult, sections: Sequence[Section], *, title: str | None = None, sub: str = REPORT_SUB) -> str:
+    """Return `sections` about `run` as one HTML text; `title` and the line below it, without them those of the report."""
     import jinja2
 
     seen = places(sections)
@@ -51,7 +58,8 @@ def page(run: RunResult, sections: Sequence[Section]) -> str:
     )
     name = str(run.manifest.get("scenario", "run"))
     return environment.get_template("report.html.j2").render(
-        title=f"{name}, seed {run.manifest.get('seed', '–')}",
+        title=title or f"{name}, seed {run.manifest.get('seed', '–')}",
+        sub=sub,
         scenario=name,
         version=version_of(run.manifest),
         manifest=run.manifest,
