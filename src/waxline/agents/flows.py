@@ -77,7 +77,7 @@ class TrendParameters(Section):
     rate: float = quantity(0.006, unit="1/s", low=0.0, high=1.0, meaning="part of holdings sold per second at full rate", source=ASSUMED)
     depth_share: float = quantity(0.25, unit="fraction per s", low=0.0, high=1.0, meaning="largest part of current depth taken per second", source=ASSUMED)
     turnover_share: float = quantity(
-        0.2, unit="fraction", low=0.0, high=1.0, meaning="part of current turnover they sell into, where the book shows less", source=f"{ASSUMED}; range 0-0.4"
+        0.4, unit="fraction", low=0.0, high=1.0, meaning="part of current turnover they sell into, where the book shows less", source=f"{ASSUMED}; range 0-0.5"
     )
     seen_elsewhere_frac: float = quantity(
         0.5,
@@ -88,7 +88,7 @@ class TrendParameters(Section):
         source=f"{ASSUMED}; range 0-1",
     )
     new_short_frac: float = quantity(
-        0.5,
+        0.7,
         unit="fraction",
         low=0.0,
         high=1.0,
@@ -118,7 +118,7 @@ class ShortParameters(Section):
         0.35, unit="fraction of open interest", low=0.0, high=0.9, meaning="shorts that are leveraged traders", source=ASSUMED
     )
     agreed_close_rate: float = quantity(
-        0.00012,
+        0.0003,
         unit="1/s",
         low=0.0,
         high=0.1,

@@ -167,7 +167,7 @@ class MakerParameters(Section):
         meaning="the same in spot books, where a coin bought counts at its haircut and takes up margin",
         source=f"{ASSUMED}; range 0.5-6",
     )
-    inventory_tau_s: float = quantity(400.0, unit="s", low=10.0, high=1e6, meaning="time constant at which inventory is shed off the venue", source=ASSUMED)
+    inventory_tau_s: float = quantity(250.0, unit="s", low=10.0, high=1e6, meaning="time constant at which inventory is shed off the venue", source=ASSUMED)
     depth_exponent: float = quantity(
         0.67,
         unit="1",
@@ -185,8 +185,8 @@ class MakerParameters(Section):
     ramp_s: float = quantity(600.0, unit="s", low=1.0, high=86400.0, meaning="time over which a returning maker grows from 10 % to full size", source=ASSUMED)
     perp_margin_frac: float = quantity(0.05, unit="fraction", low=0.0, high=1.0, meaning="maintenance of a maker's positions", source=ASSUMED)
     entrant: bool = switch(meaning="new makers enter where depth has died")
-    entrant_delay_s: float = quantity(400.0, unit="s", low=0.0, high=86400.0, meaning="time from a maker's death to the entry of a new one", source=ASSUMED)
-    entrant_ramp_s: float = quantity(600.0, unit="s", low=1.0, high=86400.0, meaning="time over which the new maker takes up the dead share", source=ASSUMED)
+    entrant_delay_s: float = quantity(600.0, unit="s", low=0.0, high=86400.0, meaning="time from a maker's death to the entry of a new one", source=ASSUMED)
+    entrant_ramp_s: float = quantity(2400.0, unit="s", low=1.0, high=86400.0, meaning="time over which the new maker takes up the dead share", source=ASSUMED)
     entrant_share_frac: float = quantity(
         1.0, unit="fraction", low=0.0, high=2.0, meaning="part of the dead makers' share that new makers take up", source=ASSUMED
     )
@@ -199,9 +199,9 @@ class CrowdParameters(Section):
         0.22, unit="log price", low=0.01, high=2.0, meaning="distance at which the density of resting orders has fallen to 1/e", source=ASSUMED
     )
     anchor_tau_s: ByClass = quantity(
-        by_class(300.0, 900.0, 1800.0, 3600.0, 3600.0, 1800.0), unit="s", meaning="time constant at which resting orders follow the mid", source=ASSUMED
+        by_class(300.0, 600.0, 1800.0, 3600.0, 3600.0, 1800.0), unit="s", meaning="time constant at which resting orders follow the mid", source=ASSUMED
     )
     refill_rate: ByClass = quantity(
-        by_class(0.004, 0.002, 0.0008, 0.0004, 0.0004, 0.0008), unit="1/s", meaning="speed at which eaten resting orders are placed again", source=ASSUMED
+        by_class(0.006, 0.003, 0.0005, 0.0004, 0.0004, 0.0008), unit="1/s", meaning="speed at which eaten resting orders are placed again", source=ASSUMED
     )
     cancel_rate: float = quantity(0.0004, unit="1/s", low=0.0, high=1.0, meaning="speed at which surplus resting orders are cancelled", source=ASSUMED)

@@ -113,6 +113,7 @@ class FlowRules(NamedTuple):
     fund_walk: float
     fund_quiet: float
     naked_tau: float
+    naked_floor: float
     keeper_tau: float
 
 

@@ -163,7 +163,7 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
             limit[m, F_FUND] = mid + sign * rules.fund_walk * dt
         if naked[m] > 0.0:
             quantity[m, F_NAKED] = -min(naked[m] * part(1.0 / rules.naked_tau, dt), max(held[CARRY, m], 0.0))
-            limit[m, F_NAKED] = below - BELOW_BID * dt
+            limit[m, F_NAKED] = max(below - BELOW_BID * dt, reference[m] + rules.naked_floor)
         if not perp and held[KEEPER, m] > 0.0:
             quantity[m, F_KEEPER] = -held[KEEPER, m] * part(1.0 / rules.keeper_tau, dt)
             limit[m, F_KEEPER] = mid - FAR_FROM_MID

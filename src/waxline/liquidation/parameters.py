@@ -105,6 +105,14 @@ class DeleveragingParameters(Section):
     sold_inside_frac: float = quantity(
         0.8, unit="fraction", low=0.0, high=1.0, meaning="part of that sold on the unified exchange; the rest on the spot exchange", source=ASSUMED
     )
+    sold_floor_frac: float = quantity(
+        0.45,
+        unit="fraction",
+        low=0.0,
+        high=0.999,
+        meaning="discount to the price before the event below which owners of naked coins rather keep them",
+        source=f"{ASSUMED}; range 0.3-0.8",
+    )
     sold_tau_s: float = quantity(300.0, unit="s", low=1.0, high=86400.0, meaning="time over which it is sold", source=ASSUMED)
 
 

@@ -29,8 +29,8 @@ class NewsParameters(Section):
     )
     legs: list[NewsLeg] = text(
         [
-            NewsLeg(at_s=0.0, share_frac=0.42, rise_tau_s=120.0, decay_tau_s=900.0, lasting_frac=0.75),
-            NewsLeg(at_s=1320.0, share_frac=0.70, rise_tau_s=180.0, decay_tau_s=1500.0, lasting_frac=0.30),
+            NewsLeg(at_s=0.0, share_frac=0.32, rise_tau_s=120.0, decay_tau_s=900.0, lasting_frac=0.75),
+            NewsLeg(at_s=1320.0, share_frac=0.80, rise_tau_s=300.0, decay_tau_s=1500.0, lasting_frac=0.30),
         ],
         meaning="legs of the news",
     )

@@ -306,6 +306,7 @@ def build_flow_rules(scenario: Scenario, markets: Markets, short_full: Floats, d
         fund_walk=funds.walk_frac,
         fund_quiet=funds.quiet_volatility_ratio,
         naked_tau=scenario.deleveraging.sold_tau_s,
+        naked_floor=math.log(1.0 - scenario.deleveraging.sold_floor_frac),
         keeper_tau=scenario.pool.keeper_tau_s,
     )
 
