@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check slow docs lock clean
+.PHONY: help demo test check slow bench docs lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ check: $(READY) ## lint, formatting, types and the guards of the house rules
 
 slow: $(READY) ## run the slow tests
 	@$(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+bench: $(READY) ## measure the kernels: SIZE=small, medium or large, CASES=names (all without); results in benchmarks/results
+	@$(BIN)/python benchmarks/run.py $(CASES) --size $(or $(SIZE),medium)
 
 docs: $(READY) ## run the commands shown in the documents and write their output and picture there
 	@$(BIN)/python docs/refresh.py
