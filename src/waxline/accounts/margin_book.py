@@ -364,9 +364,10 @@ def value_mixed(
     def work(part: int, _: int) -> None:
         for group, backing, owed in zip(book.groups, backing_out, owed_out, strict=True):
             begin, end = group.row.size * part // parts, group.row.size * (part + 1) // parts
-            columns = group.part(begin, end)
-            if group.contracts.shape[1] > 0:
-                margin_kernels.find_pieces(*columns[2:5], lowest, up_to, table)
+            leg, leg_piece, coins, contracts, coins_piece, cash, cost = group.part(begin, end)
+            if contracts.shape[1] > 0:
+                margin_kernels.find_pieces(coins, contracts, coins_piece, lowest, up_to, table)
+            columns = (leg, leg_piece, coins, contracts, coins_piece, cash, cost)
             margin_kernels.value_accounts(*columns, table, settle, up_to[settle:], price, backing[begin:end], owed[begin:end])
 
     _in_threads(work, parts, pool, parts)

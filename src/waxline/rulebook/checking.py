@@ -82,7 +82,7 @@ def check(example: Example) -> Outcome:
         computed = adapter(inputs)
     except UnknownInput as reason:
         return Outcome(example.id, UNKNOWN, example.expected, {}, str(reason))
-    except (ZeroDivisionError, OverflowError, ValueError, LookupError, TypeError) as error:
+    except (ZeroDivisionError, OverflowError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason_text = f"inputs that cannot be computed with: {type(error).__name__}: {error}"
         return Outcome(example.id, UNKNOWN, example.expected, {}, reason_text)
     if unread := inputs.unread():

@@ -32,8 +32,10 @@ FRACTIONS = frozenset(
 )
 """Inputs that are a part of something: outside 0..1 they are a slip, such as 5 for 5 %."""
 
-PRICES = frozenset({"entry", "mark", "index", "oracle", "price", "entry_price", "mark_price", "oracle_price", "collateral_price", "debt_price"})
-"""Inputs that are a price and above 0."""
+ABOVE_ZERO = frozenset(
+    {"leverage", "max_leverage", "entry", "mark", "index", "oracle", "price", "entry_price", "mark_price", "oracle_price", "collateral_price", "debt_price"}
+)
+"""Inputs that divide or multiply everything: a leverage, a price."""
 
 MAINTENANCE_OF = {"imr": "mmr", "imf": "mmf", "im_rate": "mm_rate", "base_im": "base_mm"}
 """Initial rate and the maintenance rate that it is never below."""
@@ -185,6 +187,15 @@ class Inputs(Mapping[str, Any]):
         """Return an input that is a section, to be read by name."""
         return self.rows(name)[0]
 
+    def by_name(self, name: str) -> dict[str, float]:
+        """Return an input that is a section of numbers only, {"btc": 2.0}; raises UnknownInput where it is missing or something else."""
+        if name not in self.values_given:
+            raise UnknownInput(f"missing input: {self.where}{name}")
+        section = self[name]
+        if not isinstance(section, Mapping):
+            raise UnknownInput(f"input {self.where}{name} must be a section of names and numbers")
+        return {str(key): float(self._of(value, f"{name}.{key}")) for key, value in section.items()}
+
     def named(self, pattern: str) -> dict[str, str]:
         """Return {what the group of the pattern matches: name of the input} for inputs not read so far; they count as read."""
         found = {}
@@ -227,8 +238,8 @@ class Inputs(Mapping[str, Any]):
         found = self._number(value, name)
         if name in FRACTIONS and not 0 <= found <= 1:
             raise UnknownInput(f"input {self.where}{name} must be in [0, 1], was {value}: give a fraction, 0.05 for 5 %")
-        if name in PRICES and found <= 0:
-            raise UnknownInput(f"input {self.where}{name} must be above 0, was {value}: give a price")
+        if name in ABOVE_ZERO and found <= 0:
+            raise UnknownInput(f"input {self.where}{name} must be above 0, was {value}")
         return found
 
     def _number(self, value: Any, name: str) -> Fraction:
