@@ -24,7 +24,7 @@ MAINTENANCE, DEBTS, LOANS = 0, 1, 2
 class BookRules(NamedTuple):
     """Hold the margin rules of one regime: M markets with N tiers, A assets with B bands; tables are filled up with infinite ends.
 
-    tier_cap (USD, last infinite), tier_rate, tier_deduction (USD) [M, N]; inverse [M]; coin [M]: asset that margins a coin-margined market;
+    tier_cap (USD, last infinite), tier_rate, tier_deduction (USD) [M, N]; inverse [M]; coin [M]: asset that margins a coin-margined market (those of one coin must have one mark);
     band_end [A, B] in USD or (band_in_coins [A]) coins, last infinite; band_ratio [A, B]; settles_in: asset of linear profits; debt_rate: maintenance
     of borrowed value; fee: closing fee counted as maintenance; line, equality: where an account is liquidated; measure: see above.
     """
@@ -233,7 +233,6 @@ def pieces_of(rules: BookRules) -> Pieces:
     coin_margined = np.flatnonzero(rules.inverse)
     market_of = np.full(rules.band_in_coins.size, -1, dtype=np.int64)
     market_of[rules.coin[coin_margined]] = coin_margined
-    assert np.unique(rules.coin[coin_margined]).size == coin_margined.size, "one coin-margined market per coin: its mark makes the coins"
     paid_by = np.where(columns[1] >= 0, market_of[columns[1]], -1)
     places = [np.array(first, dtype=np.int64) for first in (of_market, of_flat, of_asset)]
     return Pieces(columns[0], columns[1], paid_by, columns[2], *(column.astype(float) for column in columns[3:]), *places)

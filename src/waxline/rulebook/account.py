@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from waxline.accounts.rules_collateral import haircut_value, level, loan_to_value
 from waxline.accounts.rules_margin import inverse_pnl, linear_pnl
 from waxline.accounts.rules_tiers import NO_END, banded_value, tier_index, tier_maintenance
 from waxline.scenario.venue_rules import Basis, CollateralBands, Measure, Regime, RegimeRules, VenueRules
+
+NOISE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,12 @@ def is_liquidated(account: Account, worth: Value) -> bool:
     """Tell whether the account has reached its line (venues differ in whether equality counts); nothing owed is never liquidated."""
     if worth.maintenance <= 0.0 and worth.debt <= 0.0:
         return False
-    noise = 1e-9 * max(abs(worth.equity), worth.maintenance, worth.debt)
-    return worth.slack <= noise if account.regime.at_equality else worth.slack < -noise
+    return bool(is_liquidated_at(worth.slack, max(abs(worth.equity), worth.maintenance, worth.debt), account.regime.at_equality))
+
+
+def is_liquidated_at(slack: Any, size: Any, at_equality: bool) -> Any:
+    """Tell whether slack (USD) has come down to zero, for numbers or arrays; a billionth of `size` (USD) is noise."""
+    return slack <= NOISE * size if at_equality else slack < -NOISE * size
 
 
 def state_of(account: Account, worth: Value) -> str:

@@ -76,7 +76,8 @@ def account_of(row: AccountFile, venue: str | None = None, regime: str | None = 
     if problems:
         raise ScenarioProblems(problems)
     positions = tuple(_position(position, rules) for position in row.positions if position.quantity > 0.0)
-    bands = {asset: band for asset in row.balances if (band := _bands(row, rules, asset)) is not None}
+    pledged = [*row.balances, *(position.asset for position in row.positions if position.inverse)]
+    bands = {asset: band for asset in pledged if (band := _bands(row, rules, asset)) is not None}
     settled = regime_rules.settles_in
     if positions and settled not in bands and (band := rules.bands_of(settled)) is not None:
         bands[settled] = band
