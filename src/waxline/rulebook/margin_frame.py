@@ -50,7 +50,7 @@ def margin_frame(
     positions: account, asset, quantity (coins; USD of coin-margined contracts), entry_usd, and where needed side, margin, leverage, inverse, tiers,
     rate, deduction; balances: account, asset, quantity (negative: borrowed) and where needed ratio; prices: asset, price_usd and where needed
     collateral_price_usd. One row per account, under an isolated regime per position: account, equity_usd, maintenance_usd, distance_usd (at zero or
-    below: at its line), liquidated; and, unless `with_liquidation_prices` is false (they are worked out account by account, some thousand per second),
+    below: at its line), liquidated; and, unless `with_liquidation_prices` is false (they are worked out one account at a time and take most of the time),
     the leg whose liquidation price is nearest: nearest_asset, liquidation_price_usd, liquidation_distance_frac. Raises ScenarioError naming account and
     field, LimitError.
 
