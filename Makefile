@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check slow verify docs lock clean
+.PHONY: help demo test check slow verify bench docs lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ slow: $(READY) ## run the slow tests
 
 verify: $(READY) ## hold the program against published and closed-form results, with figures in runs/verify
 	@$(BIN)/waxline verify --figures runs/verify
+
+bench: $(READY) ## measure the kernels: SIZE=small, medium or large, CASES=names (all without); results in benchmarks/results
+	@$(BIN)/python benchmarks/run.py $(CASES) --size $(or $(SIZE),medium)
 
 docs: $(READY) ## run the commands shown in the documents and write their output and picture there
 	@$(BIN)/python docs/refresh.py

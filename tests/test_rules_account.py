@@ -75,6 +75,37 @@ def test_pledged_coins_and_their_perps_fall_together() -> None:
     assert together.worth.collateral == pytest.approx(0.9 * 1_000 * 207.1)
 
 
+def test_accounts_at_a_price_are_worth_what_the_rules_say() -> None:
+    def outcome(venue: str, regime: str, usd: float, coins: float, perp: float, entry: float, rate: float, price: float) -> dict[str, object]:
+        settle = {"hyperliquid": "USDC", "dydx": "USDC", "aave": "USDC"}.get(venue, "USDT")
+        balances = {key: amount for key, amount in ((settle, usd), ("ETH", coins)) if amount}
+        leg = {"asset": "ETH", "side": "long" if perp > 0.0 else "short", "quantity": abs(perp), "entry_usd": entry, "rate": rate}
+        found = only(margin_of(account(venue, regime, balances=balances, positions=[leg] if perp else [], prices_usd={"ETH": price})))
+        state = "liquidated" if found.state == "liquidated" else "open"
+        return {"equity": found.worth.equity, "needed": found.worth.maintenance, "distance": found.worth.slack, "state": state}
+
+    check_table(
+        """
+        venue        regime        usd      coins  perp  entry  rate  price  |  equity   needed  distance  state
+        binance      cross         5,000    0      10    4,000  1%    3,600  |  1,000    360     640       open
+        binance      cross         5,000    0      10    4,000  1%    3,535  |  350      353.5   -3.5      liquidated
+        binance      cross         5,000    0      -10   4,000  1%    4,450  |  500      445     55        open
+        # ETH counts 95 %, the loan in full, and 10 % of the loan is maintenance; the line is at 1.05
+        binance      portfolio     -30,000  10     0     1      0%    4,000  |  8,000    3,000   4,850     open
+        # profit of the perp repays the loan, loss of it is borrowed
+        binance      portfolio     -30,000  10     5     3,000  1%    4,000  |  13,000   2,700   10,165    open
+        binance      portfolio     -30,000  10     5     4,000  1%    3,500  |  750      3,425   -2846.25  liquidated
+        hyperliquid  cross         1,000    0      1     4,000  2%    3,062  |  62       61.24   0.76      open
+        # pools: 83 % of ETH against the debt
+        aave         pool          -32,000  10     0     1      0%    4,000  |  1,200    0       1,200     open
+        aave         pool          -32,000  10     0     1      0%    3,800  |  -460     0       -460      liquidated
+        # spot margin: assets over 1.1 times the debt
+        binance      cross_margin  -36,000  10     0     1      0%    4,000  |  4,000    0       400       open
+        """,
+        outcome,
+    )
+
+
 def test_what_each_venue_takes_first() -> None:
     def first(venue: str, regime: str, usd: float, coins: float, quantity: float, price: float) -> dict[str, object]:
         settle = {"hyperliquid": "USDC", "dydx": "USDC", "aave": "USDC"}.get(venue, "USDT")
@@ -179,7 +210,16 @@ prices_usd: {SOL: 207, BTC: 101000}
         ("SOL: 207", "SOL: -207", 6, r"prices_usd.SOL must be above 0 \(USD\), was -207"),
         ("entry_usd: 100000", "entry_usd: 100000, rate: 5", 5, r"positions\[0\].rate must be in \[0, 1\] \(fraction\), was 5: give a fraction"),
         ("quantity: 0.01", "quantity: 0.01, leverage: 500", 5, r"positions\[0\].leverage must not be above the venue's 150 for BTC, was 500"),
-        ("regime: portfolio", "regime: portfolo", 0, "has no regime 'portfolo': did you mean portfolio"),
+        (
+            "quantity: 0.01",
+            "quantity: 0.01, rate: 0.5, leverage: 10",
+            5,
+            r"positions\[0\].leverage initial margin, 1 / leverage, must not be below .* 0.5, was 10",
+        ),
+        ("regime: portfolio", "regime: portfolo", 2, "regime must be a regime of binance, was portfolo: did you mean portfolio"),
+        ("venue: binance", "venue: binanse", 1, "venue must be a venue that has a rule file, was binanse: did you mean binance"),
+        ("SOL: 207", "SOL: .nan", 6, "prices_usd.SOL input should be a finite number, was nan"),
+        ("prices_usd", "ratios: {SOL: 1.5}\nprices_usd", 6, r"ratios.SOL must be in \[0, 1\], was 1.5"),
         ("regime: portfolio", "regime: cross", 3, "balances.SOL does not count in the regime cross, which is margined in USDT"),
         ("prices_usd", "price_usd", 6, "price_usd is not a known key, was a section: did you mean prices_usd"),
     ],

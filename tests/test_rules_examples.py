@@ -66,6 +66,39 @@ def test_what_is_not_known_is_reported_as_unknown_with_the_reason(example: Examp
     assert says in outcome.reason
 
 
+def gate(**changed: object) -> Example:
+    inputs = {"side": "long", "entry": 10, "leverage": 5, "mmr": 0.01, "taker": 0.0005, "qty": 1, **changed}
+    return Example("gate", "Gate", "liquidation_price.linear.isolated", inputs, {"liquidation_price": 0.0}, absolute=0.0)
+
+
+def tiered(*rows: list[object]) -> Example:
+    return Example("tiers", "Binance", "maintenance_tiers", {"tiers": list(rows), "notional": 70_000}, {"mmr": 0.01}, absolute=0.0)
+
+
+@pytest.mark.parametrize(
+    ("example", "says"),
+    [
+        (gate(mmr=5), r"input mmr must be in [0, 1], was 5: give a fraction, 0.05 for 5 %"),
+        (gate(taker=-0.1), "input taker must be in [0, 1], was -0.1"),
+        (gate(entry=0), "input entry must be above 0, was 0"),
+        (gate(entry=-3), "input entry must be above 0, was -3"),
+        (gate(entry=None), "missing input: entry"),
+        (tiered([0, 5e4, 0.01, 50], [5e4, 25e4, 1.2, 20]), "tiers[1]: rate must be in [0, 1], was 1.2"),
+        (tiered([0, 5e4, 0.02, 50], [5e4, 25e4, 0.01, 20]), "tiers[1]: rates of tiers must rise, was 0.01 after 0.02"),
+        (tiered([5e4, 25e4, 0.01, 20], [0, 5e4, 0.02, 10]), "tiers: bands must rise"),
+        (tiered([0, 5e4, 0.01, 125], [5e4, 25e4, 0.02, 20]), "tiers[0]: initial margin, 1 / 125, must not be below maintenance 0.01"),
+        (
+            Example("imr", "OKX", "position_tiers", {"imr": [0.1, 0.04], "mmr": [0.03, 0.05], "pair": "A/B"}, {"mmr": [0.03, 0.05]}, absolute=0.0),
+            "input imr must not be below mmr 0.05, was 0.04",
+        ),
+    ],
+)
+def test_inputs_that_cannot_be_are_refused_by_name(example: Example, says: str) -> None:
+    outcome = check(example)
+    assert outcome.verdict == UNKNOWN
+    assert says in outcome.reason
+
+
 def test_a_wrong_number_fails_and_a_right_one_passes() -> None:
     right = loan(loan_usd=50, collateral_usd=100)
     assert check(right).verdict == PASSED
@@ -153,7 +186,7 @@ def test_the_command_prints_a_table_and_exits_with_one_when_an_example_fails(tmp
     assert "1 passed, 1 failed, 1 unknown" in result.stdout
     assert "expected ltv 0.6  computed ltv 0.5" in result.stdout
     assert "unknown topic: Binance, weather" in result.stdout
-    assert "not checked, 1 with a topic, input or result that is not known: c" in result.stderr
+    assert "rules.json: not checked, 1 with a topic, input or result that is not known: c" in result.stderr
 
 
 def test_the_command_prints_the_documented_json(tmp_path: Path) -> None:

@@ -22,6 +22,6 @@ def command(
     typer.echo(json.dumps(checked.as_dict(), ensure_ascii=False, allow_nan=False) if as_json else table_text(checked))
     unknown = [outcome.id for outcome in checked.outcomes if outcome.verdict == UNKNOWN]
     if unknown:
-        typer.echo(f"not checked, {len(unknown)} with a topic, input or result that is not known: {', '.join(unknown)}", err=True)
+        typer.echo(f"{file}: not checked, {len(unknown)} with a topic, input or result that is not known: {', '.join(unknown)}", err=True)
     if checked.count(FAILED):
         raise typer.Exit(1)

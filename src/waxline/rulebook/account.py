@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from waxline.accounts.rules_collateral import haircut_value, level, loan_to_value
-from waxline.accounts.rules_margin import linear_pnl
+from waxline.accounts.rules_margin import inverse_pnl, linear_pnl
 from waxline.accounts.rules_tiers import NO_END, banded_value, tier_index, tier_maintenance
 from waxline.scenario.venue_rules import Basis, CollateralBands, Measure, Regime, RegimeRules, VenueRules
+
+NOISE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class Position:
         if self.inverse:
             return self.side * self.quantity * (mark / self.entry - 1.0)
         return linear_pnl(self.side, self.quantity, self.entry, mark)
+
+    def coins_paid(self, mark: float) -> float:
+        """Return the unrealised profit of a coin-margined position in its coin: s Q (1 / EP - 1 / P)."""
+        return inverse_pnl(self.side, self.quantity, self.entry, mark)
 
     def tier(self, mark: float) -> int:
         """Return the number of its tier, 0 first."""
@@ -119,14 +125,16 @@ def value(account: Account, moved: Mapping[str, float] | None = None) -> Value:
     maintenance = 0.0
     for position in account.positions:
         mark = at.get(position.asset, account.prices[position.asset])
-        # Profit of coin-margined contracts is paid in the coin; its USD value joins that balance.
+        # Profit is paid in the settlement currency, that of coin-margined contracts in the coin, and joins that balance.
         currency = position.asset if position.inverse else regime.settles_in
-        profits[currency] = profits.get(currency, 0.0) + position.profit(mark)
+        profits[currency] = profits.get(currency, 0.0) + (
+            position.coins_paid(mark) if position.inverse else position.profit(mark) / account.price(currency, at)
+        )
         maintenance += position.maintenance(mark, regime.maintenance_on, regime.taker_fee_frac)
     collateral = assets = debt = full = 0.0
     for asset in sorted({*account.balances, *profits}):
         price = account.price(asset, at)
-        amount = account.balances.get(asset, 0.0) + (profits[asset] / price if asset in profits else 0.0)
+        amount = account.balances.get(asset, 0.0) + profits.get(asset, 0.0)
         worth = amount * price
         full += worth
         if amount >= 0.0:
@@ -150,8 +158,12 @@ def is_liquidated(account: Account, worth: Value) -> bool:
     """Tell whether the account has reached its line (venues differ in whether equality counts); nothing owed is never liquidated."""
     if worth.maintenance <= 0.0 and worth.debt <= 0.0:
         return False
-    noise = 1e-9 * max(abs(worth.equity), worth.maintenance, worth.debt)
-    return worth.slack <= noise if account.regime.at_equality else worth.slack < -noise
+    return bool(is_liquidated_at(worth.slack, max(abs(worth.equity), worth.maintenance, worth.debt), account.regime.at_equality))
+
+
+def is_liquidated_at(slack: Any, size: Any, at_equality: bool) -> Any:
+    """Tell whether slack (USD) has come down to zero, for numbers or arrays; a billionth of `size` (USD) is noise."""
+    return slack <= NOISE * size if at_equality else slack < -NOISE * size
 
 
 def state_of(account: Account, worth: Value) -> str:

@@ -14,7 +14,7 @@ from waxline.rulebook.account import Account, Position
 from waxline.scenario.problems import Problem, ScenarioProblems, nearest
 from waxline.scenario.reading import read_document
 from waxline.scenario.section_file import placed, section_from
-from waxline.scenario.venue_rules import CollateralBands, Regime, RegimeRules, VenueRules, venue_rules
+from waxline.scenario.venue_rules import CollateralBands, Regime, RegimeRules, VenueRules, names, venue_rules
 
 
 class PositionRow(Section):
@@ -64,13 +64,20 @@ def account_of(row: AccountFile, venue: str | None = None, regime: str | None = 
     chosen = venue or row.venue
     if chosen is None:
         raise ScenarioProblems([Problem("venue", "is required", "missing", "write it into the file or give --venue")])
+    if venue is None and (wanted := "".join(chosen.lower().split()[:1])) not in names():
+        raise ScenarioProblems([Problem("venue", "must be a venue that has a rule file", chosen, nearest(wanted, names(), few=20))])
     rules = venue_rules(chosen)
+    regimes = [one.name for one in rules.regimes]
+    if regime is None and row.regime is not None and row.regime not in regimes:
+        remedy = nearest(row.regime, regimes) or "it holds calculators only"
+        raise ScenarioProblems([Problem("regime", f"must be a regime of {rules.venue}", row.regime, remedy)])
     regime_rules = rules.regime(regime or row.regime)
     problems = [*_of_numbers(row), *_of_prices(row, rules), *_of_balances(row, rules, regime_rules), *_of_positions(row, rules, regime_rules)]
     if problems:
         raise ScenarioProblems(problems)
     positions = tuple(_position(position, rules) for position in row.positions if position.quantity > 0.0)
-    bands = {asset: band for asset in row.balances if (band := _bands(row, rules, asset)) is not None}
+    pledged = [*row.balances, *(position.asset for position in row.positions if position.inverse)]
+    bands = {asset: band for asset in pledged if (band := _bands(row, rules, asset)) is not None}
     settled = regime_rules.settles_in
     if positions and settled not in bands and (band := rules.bands_of(settled)) is not None:
         bands[settled] = band
@@ -149,6 +156,9 @@ def _of_positions(row: AccountFile, rules: VenueRules, regime: RegimeRules) -> I
             yield Problem(f"{where}.asset", f"has no maintenance tiers in the rules of {rules.venue}", position.tiers or position.asset, remedy)
         if regime.regime is Regime.ISOLATED and position.margin is None and position.leverage is None:
             yield Problem(where, "needs margin or leverage in the regime isolated", position.asset, "give one of them")
+        if position.rate is not None and position.leverage is not None and 1.0 / position.leverage < position.rate - 1e-9:
+            rule = f"initial margin, 1 / leverage, must not be below the maintenance rate {position.rate:g}"
+            yield Problem(f"{where}.leverage", rule, f"{position.leverage:g}", "lower the leverage or the rate")
         largest = None if table is None or position.rate is not None else max(step[2] for step in table.steps)
         if largest is not None and position.leverage is not None and position.leverage > largest:
             yield Problem(f"{where}.leverage", f"must not be above the venue's {largest:g} for {position.asset}", f"{position.leverage:g}", "lower it")

@@ -57,7 +57,7 @@ def multi_assets_equity(x: Inputs) -> dict[str, Any]:
 def multi_assets_ratio(x: Inputs) -> dict[str, Any]:
     """Compute equity, requirements at the ask and maintenance over equity, from wallets, rates and positions by margin asset."""
     rates = x.section("rates")
-    wallet = {asset.lower(): float(amount) for asset, amount in x["wallet"].items()}
+    wallet = {asset.lower(): amount for asset, amount in x.by_name("wallet").items()}
     asks: dict[str, float] = {}
 
     def both(asset: str) -> tuple[float, float]:
@@ -144,20 +144,20 @@ def wallets_collateral(x: Inputs) -> dict[str, Any]:
 def loans_maintenance(x: Inputs) -> dict[str, Any]:
     """Compute maintenance and initial margin of loans per asset: the rate used, or that of the margin leverage."""
     rules = venue_rules("binance")
-    table = x.get("mmr_by_leverage", rules.debt_rates)
+    table = x.by_name("mmr_by_leverage") if "mmr_by_leverage" in x else rules.debt_rates
     leverage = x.optional("margin_leverage", "leverage")
     rate = x.optional("mmr_used", "mmr")
     if rate is None:
         key = f"{leverage:g}x" if leverage is not None else str(rules.debt_leverage)
         if key not in table:
             raise UnknownInput(f"missing input: mmr_used, or a row for {key} in mmr_by_leverage")
-        rate = float(table[key])
+        rate = table[key]
     found: dict[str, Any] = {}
-    for asset, amount in x["loans"].items():
-        name = str(asset).lower()
-        found[f"mm_{name}"] = debt_maintenance(float(amount), rate)
+    for asset, amount in x.by_name("loans").items():
+        name = asset.lower()
+        found[f"mm_{name}"] = debt_maintenance(amount, rate)
         if leverage is not None and leverage > 1.0:
-            found[f"im_{name}"] = debt_initial(float(amount), leverage)
+            found[f"im_{name}"] = debt_initial(amount, leverage)
     return found
 
 

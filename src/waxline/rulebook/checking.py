@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from waxline.rulebook.examples import Example, ExamplesError, load_examples
-from waxline.rulebook.inputs import Inputs, UnknownInput
+from waxline.rulebook.inputs import Inputs, UnknownInput, refuse_initial_below_maintenance
 from waxline.rulebook.topics import TOPICS
 
 PASSED, FAILED, UNKNOWN = "passed", "failed", "unknown"
@@ -78,10 +78,11 @@ def check(example: Example) -> Outcome:
         return Outcome(example.id, UNKNOWN, example.expected, {}, f"unknown topic: {example.venue}, {example.topic}")
     inputs = Inputs(example.inputs, example.expected, example.published)
     try:
+        refuse_initial_below_maintenance(example.inputs)
         computed = adapter(inputs)
     except UnknownInput as reason:
         return Outcome(example.id, UNKNOWN, example.expected, {}, str(reason))
-    except (ZeroDivisionError, OverflowError, ValueError, LookupError, TypeError) as error:
+    except (ZeroDivisionError, OverflowError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason_text = f"inputs that cannot be computed with: {type(error).__name__}: {error}"
         return Outcome(example.id, UNKNOWN, example.expected, {}, reason_text)
     if unread := inputs.unread():

@@ -26,6 +26,19 @@ EXPRESSION_MAX = 200
 ASSET = re.compile(r"[A-Za-z][A-Za-z0-9]{1,9}")
 WORDS = frozenset({"fee", "fees", "leverage", "margin", "interest", "debt", "size", "delta", "index", "mark", "oracle", "quantity", "step", "tick"})
 """Words that stand for a figure of the account and never for an asset."""
+FRACTIONS = frozenset(
+    {"mmr", "mmr_prev", "mmr_n", "mmr_used", "imr", "mmf", "imf", "base_imf", "mm_rate", "im_rate", "base_mm", "base_im", "haircut", "collateral_rate"}
+    | {"conversion_ratio", "default_rate_unlisted", "maintenance_ratio", "max_portion", "taker", "taker_fee", "liq_fee"}
+)
+"""Inputs that are a part of something: outside 0..1 they are a slip, such as 5 for 5 %."""
+
+ABOVE_ZERO = frozenset(
+    {"leverage", "max_leverage", "entry", "mark", "index", "oracle", "price", "entry_price", "mark_price", "oracle_price", "collateral_price", "debt_price"}
+)
+"""Inputs that divide or multiply everything: a leverage, a price."""
+
+MAINTENANCE_OF = {"imr": "mmr", "imf": "mmf", "im_rate": "mm_rate", "base_im": "base_mm"}
+"""Initial rate and the maintenance rate that it is never below."""
 
 
 class UnknownInput(Exception):
@@ -174,6 +187,15 @@ class Inputs(Mapping[str, Any]):
         """Return an input that is a section, to be read by name."""
         return self.rows(name)[0]
 
+    def by_name(self, name: str) -> dict[str, float]:
+        """Return an input that is a section of numbers only, {"btc": 2.0}; raises UnknownInput where it is missing or something else."""
+        if name not in self.values_given:
+            raise UnknownInput(f"missing input: {self.where}{name}")
+        section = self[name]
+        if not isinstance(section, Mapping):
+            raise UnknownInput(f"input {self.where}{name} must be a section of names and numbers")
+        return {str(key): float(self._of(value, f"{name}.{key}")) for key, value in section.items()}
+
     def named(self, pattern: str) -> dict[str, str]:
         """Return {what the group of the pattern matches: name of the input} for inputs not read so far; they count as read."""
         found = {}
@@ -213,6 +235,14 @@ class Inputs(Mapping[str, Any]):
     def _of(self, value: Any, name: str) -> Fraction:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise UnknownInput(f"input {self.where}{name} must be a number")
+        found = self._number(value, name)
+        if name in FRACTIONS and not 0 <= found <= 1:
+            raise UnknownInput(f"input {self.where}{name} must be in [0, 1], was {value}: give a fraction, 0.05 for 5 %")
+        if name in ABOVE_ZERO and found <= 0:
+            raise UnknownInput(f"input {self.where}{name} must be above 0, was {value}")
+        return found
+
+    def _number(self, value: Any, name: str) -> Fraction:
         if isinstance(value, str):
             return self._calculated(value, name)
         try:
@@ -257,3 +287,20 @@ def worth(asset: str, inputs: Inputs, default: float | None = None) -> float:
     if asset in CASH:
         return 1.0
     return inputs.number("price", "mark", default=default)
+
+
+def refuse_initial_below_maintenance(values: Any, where: str = "") -> None:
+    """Raise UnknownInput where an initial rate is below the maintenance rate beside it, in the inputs or in any section of them."""
+    if isinstance(values, list):
+        for n, item in enumerate(values):
+            refuse_initial_below_maintenance(item, f"{where}[{n}]")
+    if not isinstance(values, Mapping):
+        return
+    inputs = Inputs(values, where=f"{where}." if where else "")
+    for initial, maintenance in MAINTENANCE_OF.items():
+        if inputs.has(initial) and inputs.has(maintenance):
+            for high, low in zip(inputs.exacts(initial), inputs.exacts(maintenance), strict=False):
+                if high < low:
+                    raise UnknownInput(f"input {inputs.where}{initial} must not be below {maintenance} {float(low):g}, was {float(high):g}")
+    for name, item in values.items():
+        refuse_initial_below_maintenance(item, f"{inputs.where}{name}")

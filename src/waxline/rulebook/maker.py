@@ -36,7 +36,9 @@ def kick(x: Inputs) -> dict[str, Any]:
     reward = keeper_reward(x.exact("tip", default=0), x.exact("chip", default=0), made.tab)
     result = OK if unsafe and not made.refused else REVERT
     found = {"tab": made.tab, "lot": made.lot, "top": top_price(price, x.exact("buf", default=1)), "keeper_reward": reward}
-    return {**found, "unsafe": unsafe, "result": result, "ink_left": ink - made.lot, "art_left": art - made.debt}
+    found |= {"ink_left": ink - made.lot, "art_left": art - made.debt}
+    # What reverts has no figures: a published one is then not met.
+    return {**(found if result == OK else dict.fromkeys(found)), "unsafe": unsafe, "result": result}
 
 
 def limit(x: Inputs) -> dict[str, Any]:

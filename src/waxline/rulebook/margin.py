@@ -61,12 +61,22 @@ def _margin(account: Account, beyond_frac: float) -> Margin:
     legs = [*_position_legs(account), *_balance_legs(account)]
     if is_liquidated(account, worth):
         return Margin(account, worth, state_of(account, worth), legs, first_step(account), None, None)
-    near = min((leg for leg in legs if leg.distance_frac is not None), key=lambda leg: abs(leg.distance_frac or 0.0), default=None)
+    near = _nearest(legs)
     if near is None or near.liquidation_price_usd is None:
         return Margin(account, worth, state_of(account, worth), legs, [], None, None)
     falling = near.liquidation_price_usd < near.price_usd
     at = near.liquidation_price_usd * (1.0 - beyond_frac if falling else 1.0 + beyond_frac)
     return Margin(account, worth, state_of(account, worth), legs, first_step(account, {near.asset: at}), near.asset, at)
+
+
+def nearest_leg(account: Account) -> Leg | None:
+    """Return the leg nearest to its liquidation price, under an isolated regime of the one position there is; None where none has one."""
+    (part,) = parts_of(account) or [account]
+    return _nearest([*_position_legs(part), *_balance_legs(part)])
+
+
+def _nearest(legs: list[Leg]) -> Leg | None:
+    return min((leg for leg in legs if leg.distance_frac is not None), key=lambda leg: abs(leg.distance_frac or 0.0), default=None)
 
 
 def _position_legs(account: Account) -> list[Leg]:
@@ -170,7 +180,7 @@ def margin_tables(
         entry["positions"].append({key: one for key, one in row.items() if one is not None})
     summaries, legs, steps = [], [], []
     for name, entry in rows.items():
-        for margin in margin_of(_from_rows(name, {**entry, **shared}, venue, regime), beyond_frac):
+        for margin in margin_of(account_from_rows(name, {**entry, **shared}, venue, regime), beyond_frac):
             plain = as_dict(margin)
             legs += [{"account": plain["account"], **leg} for leg in plain.pop("legs")]
             at = plain.pop("first_step_at")
@@ -182,7 +192,8 @@ def margin_tables(
     return MarginTables(*(pl.DataFrame(table, infer_schema_length=None) for table in (summaries, legs, steps)))
 
 
-def _from_rows(name: str, data: dict[str, Any], venue: str, regime: str | None) -> Account:
+def account_from_rows(name: str, data: dict[str, Any], venue: str, regime: str | None) -> Account:
+    """Return an account from plain data in the form of an account file; raises ScenarioError naming the account and the field."""
     from pydantic import ValidationError
 
     from waxline.scenario.problems import ScenarioProblems

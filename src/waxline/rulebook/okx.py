@@ -90,7 +90,7 @@ def inverse_profit(x: Inputs) -> dict[str, Any]:
 
 def minimum_charge(x: Inputs) -> dict[str, Any]:
     """Compute minimum charge of portfolio margin in bands, and maintenance after it."""
-    adjusted = banded(x, "scale" if "scale" in x else "tiers", x.number("mr7_raw", "mr7", "raw"), last_goes_on=True)
+    adjusted = banded(x, "scale" if "scale" in x else "tiers", x.number("mr7_raw", "mr7", "raw"), multiples=True)
     return {"mr7_adj": adjusted, "mmr_after": max(x.number("mmr_before", "mmr", default=0.0), adjusted)}
 
 

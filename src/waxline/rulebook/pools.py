@@ -199,9 +199,17 @@ def pool_trigger(x: Inputs) -> dict[str, Any]:
     return found if least is None else {**found, "pnl_to_reduce": max(profit - least * pool, 0.0)}
 
 
+def _amplification(x: Inputs) -> float:
+    """Return A of a band market: a band is 1 / A wide and its edges rise by A / (A - 1)."""
+    found = x.number("A")
+    if found <= 1.0:
+        raise UnknownInput(f"input A must be above 1, was {found:g}")
+    return found
+
+
 def bands(x: Inputs) -> dict[str, Any]:
     """Compute upper and lower oracle price of bands."""
-    factor, base, numbers = x.number("A"), x.number("base_price"), x.numbers("n")
+    factor, base, numbers = _amplification(x), x.number("base_price"), x.numbers("n")
     up = [band_top(base, factor, n) for n in numbers]
     down = [band_top(base, factor, n + 1.0) for n in numbers]
     return {"p_oracle_up": like(x, up, "n"), "p_oracle_down": like(x, down, "n")}
@@ -209,7 +217,7 @@ def bands(x: Inputs) -> dict[str, Any]:
 
 def amm_prices(x: Inputs) -> dict[str, Any]:
     """Compute prices of the AMM at the two ends of bands for an oracle price."""
-    factor, base, oracle, numbers = x.number("A"), x.number("base_price"), x.number("oracle", "p_oracle"), x.numbers("n")
+    factor, base, oracle, numbers = _amplification(x), x.number("base_price"), x.number("oracle", "p_oracle"), x.numbers("n")
     up = [amm_price_at(oracle, band_top(base, factor, n + 1.0)) for n in numbers]
     down = [amm_price_at(oracle, band_top(base, factor, n)) for n in numbers]
     return {"p_current_up": like(x, up, "n"), "p_current_down": like(x, down, "n")}

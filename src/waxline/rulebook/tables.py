@@ -41,6 +41,13 @@ def tiers_of(inputs: Inputs, name: str) -> Tiers:
     rates = _numbers(table, place["mmr"], 0.0)
     _refuse_disorder(name, floors, caps)
     leverages = _numbers(table, place["max_leverage"], 1.0) if "max_leverage" in place else None
+    _refuse_rates(name, rates)
+    for n, (before, after) in enumerate(pairwise(rates), start=1):
+        if after < before:
+            raise UnknownInput(f"{name}[{n}]: rates of tiers must rise, was {after:g} after {before:g}")
+    for n, (leverage, rate) in enumerate(zip(leverages or [], rates, strict=False)):
+        if leverage <= 0.0 or 1.0 / leverage < rate - 1e-9:
+            raise UnknownInput(f"{name}[{n}]: initial margin, 1 / {leverage:g}, must not be below maintenance {rate:g}")
     return Tiers(floors, caps, rates, deductions(floors, rates), leverages)
 
 
@@ -62,14 +69,22 @@ def _numbers(table: list[Row], column: int, instead: float) -> list[float]:
 
 
 def _refuse_disorder(name: str, floors: list[float], caps: list[float]) -> None:
-    if any(after <= before for before, after in pairwise(caps)) or any(cap <= floor for floor, cap in zip(floors, caps, strict=True)):
+    if any(after <= before for ends in (floors, caps) for before, after in pairwise(ends)) or any(
+        cap <= floor for floor, cap in zip(floors, caps, strict=True)
+    ):
         raise UnknownInput(f"{name}: bands must rise")
 
 
-def banded(inputs: Inputs, name: str, amount: float, last_goes_on: bool = False) -> float:
+def _refuse_rates(name: str, rates: list[float]) -> None:
+    for n, rate in enumerate(rates):
+        if not 0.0 <= rate <= 1.0:
+            raise UnknownInput(f"{name}[{n}]: rate must be in [0, 1], was {rate:g}: give a fraction, 0.05 for 5 %")
+
+
+def banded(inputs: Inputs, name: str, amount: float, multiples: bool = False) -> float:
     """Return the value of an amount in a table of bands (floor, cap or null, rate); negative amounts count in full.
 
-    Above the last cap nothing counts, or the last rate where `last_goes_on`.
+    Above the last cap nothing counts. With `multiples` the rates may be above 1 and the last one goes on above the last cap.
     """
     if amount < 0.0:
         return amount
@@ -78,7 +93,9 @@ def banded(inputs: Inputs, name: str, amount: float, last_goes_on: bool = False)
         raise UnknownInput(f"{name}: rows must be [from, to, rate]")
     floors, caps, rates = _numbers(table, 0, 0.0), _numbers(table, 1, NO_END), _numbers(table, 2, 0.0)
     _refuse_disorder(name, floors, caps)
-    return banded_value(amount, floors, caps, rates, rates[-1] if last_goes_on else 0.0)
+    if not multiples:
+        _refuse_rates(name, rates)
+    return banded_value(amount, floors, caps, rates, rates[-1] if multiples else 0.0)
 
 
 def outputs_named(wanted: frozenset[str], pattern: str, value: object) -> dict[str, object]:

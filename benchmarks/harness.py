@@ -1,0 +1,188 @@
+"""Time a piece of work fairly: compilation apart, set-up outside, several runs, with the memory traffic it cannot do without beside it.
+
+A case is a function registered with `case`: it gets a size and a pool of threads and yields `Work`. Everything it does before a `yield` is set-up.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from waxline.jit import njit
+
+THREADS = 2
+SIZES = ("small", "medium", "large")
+RUNS = {"small": 31, "medium": 15, "large": 9}
+PROBE_BYTES = 64_000_000
+
+
+@dataclass(frozen=True)
+class Work:
+    """Describe one piece of work: `amount` of `unit` per call of `run`, on `threads` threads.
+
+    bytes_read, bytes_written: what one call must read and write if nothing stays in cache: the physical estimate. `bar`: units per second the
+    project asks for; `bar_ratio`: how many times the physical estimate it may take; None where nothing is asked.
+    """
+
+    name: str
+    unit: str
+    amount: int
+    run: Callable[[], Any]
+    bytes_read: int
+    bytes_written: int
+    threads: int = 1
+    bar: float | None = None
+    bar_ratio: float | None = None
+
+
+Case = Callable[[int, ThreadPoolExecutor], Iterator[Work]]
+CASES: dict[str, tuple[Case, dict[str, int]]] = {}
+
+
+def case(name: str, small: int, medium: int, large: int) -> Callable[[Case], Case]:
+    """Register a case under `name` with its three sizes."""
+
+    def register(function: Case) -> Case:
+        CASES[name] = (function, {"small": small, "medium": medium, "large": large})
+        return function
+
+    return register
+
+
+@njit
+def read_all(values):  # type: ignore[no-untyped-def]
+    """Return the exclusive or of all values [N] of 64 bit: reads each once and does next to nothing with it."""
+    found = 0
+    for n in range(values.size):
+        found ^= values[n]
+    return found
+
+
+@njit
+def write_all(values, value):  # type: ignore[no-untyped-def]
+    """Write `value` into all values [N]."""
+    for n in range(values.size):
+        values[n] = value
+
+
+class Probe:
+    """Measure how many bytes per second this machine reads and writes at the moment, on as many threads as the work it stands beside."""
+
+    def __init__(self, pool: ThreadPoolExecutor, threads: int) -> None:
+        self.pool = pool
+        self.parts = np.array_split(np.ones(PROBE_BYTES // 8, dtype=np.int64), threads)
+        self.both()
+
+    def both(self) -> tuple[float, float]:
+        """Return bytes per second read and written."""
+        return self._rate(read_all), self._rate(lambda part: write_all(part, 1))
+
+    def _rate(self, work: Callable[[NDArray[np.int64]], Any]) -> float:
+        start = time.perf_counter()
+        list(self.pool.map(work, self.parts))
+        return PROBE_BYTES / (time.perf_counter() - start)
+
+
+def measure(work: Work, runs: int, pool: ThreadPoolExecutor) -> dict[str, Any]:
+    """Return the figures of one piece of work; every run is preceded by a probe of the memory, so that both see the same machine."""
+    start = time.perf_counter()
+    work.run()
+    first_s = time.perf_counter() - start
+    probe = Probe(pool, work.threads)
+    walls, cpus, reads, writes = [], [], [], []
+    for _ in range(runs):
+        read, write = probe.both()
+        reads.append(read)
+        writes.append(write)
+        cpu, start = time.process_time(), time.perf_counter()
+        work.run()
+        walls.append(time.perf_counter() - start)
+        cpus.append(time.process_time() - cpu)
+    wall, read, write = statistics.median(walls), statistics.median(reads), statistics.median(writes)
+    estimate = work.bytes_read / read + work.bytes_written / write
+    best_estimate = work.bytes_read / max(reads) + work.bytes_written / max(writes)
+    return {
+        "name": work.name,
+        "unit": work.unit,
+        "amount": work.amount,
+        "threads": work.threads,
+        "runs": runs,
+        "first_call_s": first_s,
+        "wall_s_median": wall,
+        "wall_s_best": min(walls),
+        "cpu_s_median": statistics.median(cpus),
+        "per_s_median": work.amount / wall,
+        "per_s_best": work.amount / min(walls),
+        "bytes_read": work.bytes_read,
+        "bytes_written": work.bytes_written,
+        "read_bytes_per_s": read,
+        "write_bytes_per_s": write,
+        "estimate_s": estimate,
+        "ratio_median": wall / estimate,
+        "ratio_best": min(walls) / best_estimate,
+        "bar_per_s": work.bar,
+        "bar_ratio": work.bar_ratio,
+    }
+
+
+def run_case(name: str, size: str) -> dict[str, Any]:
+    """Return all figures of a case at one size, with set-up time, peak memory and the machine."""
+    function, sizes = CASES[name]
+    found, load, setup_s = [], os.getloadavg(), 0.0
+    with ThreadPoolExecutor(THREADS) as pool:
+        start = time.perf_counter()
+        for work in function(sizes[size], pool):
+            setup_s += time.perf_counter() - start
+            found.append(measure(work, RUNS[size], pool))
+            start = time.perf_counter()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"case": name, "size": size, "items": sizes[size], "setup_s": setup_s, "peak_bytes": peak, "machine": machine(load), "results": found}
+
+
+def machine(load: tuple[float, float, float]) -> dict[str, Any]:
+    """Return what the figures depend on: processor, cores, versions, and how busy the machine was before."""
+    import numba
+
+    model = platform.processor()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
+    except OSError:
+        pass
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__}
+    return {"processor": model, "cores": os.cpu_count(), "load_before": load[0], "nice": os.nice(0), **versions}
+
+
+def table_text(report: dict[str, Any]) -> str:
+    """Return the figures of a case for people."""
+    lines = [
+        f"{report['case']}, {report['size']}: {report['items']:,} items; set-up {report['setup_s']:.1f} s, peak memory {report['peak_bytes'] / 1e6:,.0f} MB",
+        f"{'work':34}{'threads':>8}{'per s':>14}{'best':>14}{'first call':>12}{'estimate':>11}{'median':>11}{'ratio':>7}{'best':>7}  bars",
+    ]
+    for one in report["results"]:
+        lines.append(
+            f"{one['name']:34}{one['threads']:>8}{one['per_s_median'] / 1e6:>11,.1f} M/s{one['per_s_best'] / 1e6:>11,.1f} M/s{one['first_call_s']:>10.2f} s"
+            f"{one['estimate_s'] * 1e3:>8.2f} ms{one['wall_s_median'] * 1e3:>8.2f} ms{one['ratio_median']:>7.2f}{one['ratio_best']:>7.2f}  {_bars(one)}"
+        )
+    probes = {one["threads"]: (one["read_bytes_per_s"] / 1e9, one["write_bytes_per_s"] / 1e9) for one in report["results"]}
+    lines += [f"memory on {threads} thread(s): read {read:.1f} GB/s, write {write:.1f} GB/s" for threads, (read, write) in sorted(probes.items())]
+    return "\n".join(lines)
+
+
+def _bars(one: dict[str, Any]) -> str:
+    found = []
+    if one["bar_per_s"] is not None:
+        found.append(f"{'met' if one['per_s_median'] >= one['bar_per_s'] else 'MISSED'}: {one['bar_per_s'] / 1e6:,.0f} M/s")
+    if one["bar_ratio"] is not None:
+        found.append(f"{'met' if one['ratio_median'] <= one['bar_ratio'] else 'MISSED'}: ratio {one['bar_ratio']:g}")
+    return ", ".join(found)

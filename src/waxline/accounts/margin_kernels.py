@@ -1,0 +1,285 @@
+"""Compiled loops that value whole books of accounts: equity and requirement per account, and who is at the line.
+
+One-leg accounts stand sorted by market and size, so that mark, rate and deduction are single numbers per run. Accounts with many legs
+hold entries (a signed amount, and the affine piece of the rules it lies in); pieces are priced once per call, so that a loop over millions of
+entries only multiplies and adds, and moves to a neighbouring piece where a price has carried an amount over the edge of a tier or band.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from waxline.jit import njit
+
+GIVES, OWED, ALWAYS, PER_CONTRACT = range(4)
+"""Columns of a table of priced pieces: USD per unit of the amount (a position's into the settlement balance, a coin's into what backs the
+account); USD required per unit; a constant in USD (a position's into what is required, a coin's into what backs the account); one over the mark (USD) of
+the contracts that pay in the coin."""
+
+BLOCK = 1024
+
+
+@njit
+def first_above(quantity, begin, end, mark, inverse, cap):
+    """Return the first place in begin..end whose notional (USD) is above `cap`; |quantity| rises there, a notional at the cap stays below."""
+    low = begin
+    high = end
+    while low < high:
+        middle = (low + high) // 2
+        size = abs(quantity[middle])
+        if (size if inverse else size * mark) > cap:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@njit
+def tier_runs(quantity, start, inverse, mark, tier_cap, run_end, run_market, run_tier):
+    """Split every market's accounts at the ends of tiers; writes run_end, run_market, run_tier [M * N], returns the number of runs.
+
+    quantity [K] sorted by market, then |quantity|; start [M + 1]; inverse [M]; mark [M] USD; tier_cap [M, N] USD, the last one infinite.
+    """
+    runs = 0
+    for m in range(mark.size):
+        at = start[m]
+        for n in range(tier_cap.shape[1]):
+            if at == start[m + 1]:
+                break
+            after = first_above(quantity, at, start[m + 1], mark[m], inverse[m], tier_cap[m, n])
+            if after > at:
+                run_end[runs] = after
+                run_market[runs] = m
+                run_tier[runs] = n
+                runs += 1
+                at = after
+    return runs
+
+
+@njit
+def mark_hits(quantity, rest, mark, inverse, rate, fee, deduction, line, equality, hit):
+    """Write 1 into hit [K] (8 bit) for the accounts of one run at or past their line, else 0, return their number; see `check_one_leg`."""
+    count = 0
+    for i in range(quantity.size):
+        q = quantity[i]
+        if inverse:
+            equity = rest[i] * mark - q
+            notional = abs(q)
+        else:
+            equity = rest[i] + q * mark
+            notional = abs(q) * mark
+        tiered = notional * rate - deduction
+        required = (tiered if tiered > 0.0 else 0.0) + fee * notional
+        slack = equity - line * required
+        one = ((slack < 0.0) | (equality & (slack == 0.0))) & ((required > 0.0) | (equity < 0.0))
+        hit[i] = one
+        count += one
+    return count
+
+
+@njit
+def value_run(quantity, rest, mark, inverse, rate, fee, deduction, equity_out, required_out):
+    """Value one run; writes equity_out and required_out [K] in USD; arguments as in `value_one_leg`."""
+    for i in range(quantity.size):
+        q = quantity[i]
+        if inverse:
+            equity_out[i] = rest[i] * mark - q
+            notional = abs(q)
+        else:
+            equity_out[i] = rest[i] + q * mark
+            notional = abs(q) * mark
+        tiered = notional * rate - deduction
+        required_out[i] = (tiered if tiered > 0.0 else 0.0) + fee * notional
+
+
+@njit
+def check_one_leg(begin, end, quantity, rest, run_end, run_market, run_tier, runs, mark, inverse, rate, deduction, fee, line, equality, found):
+    """Collect the accounts in begin..end whose equity has come down to `line` times their requirement; returns their number.
+
+    Linear: E = rest + q P, rest = cash - q EP (USD), N = |q| P. Inverse: E = rest P - q, rest = coins + q / EP, N = |q|, q in contracts of one
+    USD. M = max(N rate - deduction, 0) + fee N. quantity (long positive), rest [K] as `tier_runs` wants them; mark [M] USD; rate, deduction [M, N];
+    writes places into found [end - begin]. An account at its line counts if `equality`; one without requirement and loss never does.
+    """
+    hit = np.empty(BLOCK, np.uint8)
+    count = 0
+    at = begin
+    for r in range(runs):
+        if run_end[r] <= begin:
+            continue
+        if at >= end:
+            break
+        m = run_market[r]
+        n = run_tier[r]
+        stop = min(run_end[r], end)
+        while at < stop:
+            upto = min(at + BLOCK, stop)
+            q = quantity[at:upto]
+            if mark_hits(q, rest[at:upto], mark[m], inverse[m], rate[m, n], fee, deduction[m, n], line, equality, hit) > 0:
+                # Written first and counted after, so that nothing is guessed about who is hit.
+                for i in range(q.size):
+                    found[count] = at + i
+                    count += hit[i]
+            at = upto
+    return count
+
+
+@njit
+def value_one_leg(begin, end, quantity, rest, run_end, run_market, run_tier, runs, mark, inverse, rate, deduction, fee, equity_out, required_out):
+    """Value the accounts in begin..end; writes equity_out, required_out [K] in USD. Formulas and shapes as in `check_one_leg`."""
+    at = begin
+    for r in range(runs):
+        if run_end[r] <= begin:
+            continue
+        if at >= end:
+            break
+        m = run_market[r]
+        n = run_tier[r]
+        stop = min(run_end[r], end)
+        value_run(quantity[at:stop], rest[at:stop], mark[m], inverse[m], rate[m, n], fee, deduction[m, n], equity_out[at:stop], required_out[at:stop])
+        at = stop
+
+
+@njit
+def move_pieces(first, up_to, amount, place, start, bound, piece):
+    """Give every amount the piece that holds it at new prices; writes bound [K] and piece [Z], touches only what has changed its piece.
+
+    The pieces of family f are rows first[f]..first[f + 1]; they cover all amounts and up_to [K] rises. Its amounts are amount[start[f]:start[f + 1]],
+    rising, and stand at place [E] of `piece`. bound[k] is the end of the amounts of row k: all zero before the first call.
+    """
+    for f in range(first.size - 1):
+        above = above_before = start[f]
+        for k in range(first[f], first[f + 1]):
+            before = max(bound[k], start[f])
+            now = before
+            while now < start[f + 1] and amount[now] <= up_to[k]:
+                now += 1
+            while now > start[f] and amount[now - 1] > up_to[k]:
+                now -= 1
+            # Those at above..now belong to row k; of them, above_before..before knew it.
+            for n in range(above, min(above_before, now)):
+                piece[place[n]] = k
+            for n in range(max(before, above), now):
+                piece[place[n]] = k
+            bound[k] = now
+            above = now
+            above_before = before
+
+
+@njit
+def find_pieces(coins, contracts, piece, lowest, up_to, table):
+    """Find the pieces of coins whose amount moves with the price, x = coins - contracts / mark; writes piece [N, C].
+
+    lowest [K]: first row of the family of each row; up_to [K]; table [K, 4], see above.
+    """
+    for i in range(coins.shape[0]):
+        for j in range(coins.shape[1]):
+            k = int(lowest[piece[i, j]])
+            x = coins[i, j] - contracts[i, j] * table[k, PER_CONTRACT]
+            while x > up_to[k]:
+                k += 1
+            piece[i, j] = k
+
+
+@njit
+def add_leg(leg, piece, j, table, settled, owed):
+    """Add column `j` of the legs to the settlement balances and requirements [N], in USD; arguments as in `value_accounts`."""
+    for i in range(settled.size):
+        k = piece[i, j]
+        x = leg[i, j]
+        settled[i] += table[k, GIVES] * x
+        owed[i] += table[k, OWED] * x + table[k, ALWAYS]
+
+
+@njit
+def add_two_legs(leg, piece, j, table, settled, owed):
+    """Add columns `j` and `j` + 1 of the legs at once: half the writing of `add_leg`."""
+    for i in range(settled.size):
+        k = piece[i, j]
+        n = piece[i, j + 1]
+        x = leg[i, j]
+        y = leg[i, j + 1]
+        settled[i] += table[k, GIVES] * x + table[n, GIVES] * y
+        owed[i] += (table[k, OWED] * x + table[k, ALWAYS]) + (table[n, OWED] * y + table[n, ALWAYS])
+
+
+@njit
+def add_legs(leg, piece, cash, cost, table, settle_price, settled, owed):
+    """Write the settlement balance and the requirement of the legs [N], both in USD; arguments as in `value_accounts`.
+
+    Columns go one or two at a time: a loop over an account's few legs costs more than the legs.
+    """
+    for i in range(cash.size):
+        settled[i] = cash[i] * settle_price - cost[i]
+        owed[i] = 0.0
+    width = leg.shape[1]
+    for pair in range(width // 2):
+        add_two_legs(leg, piece, 2 * pair, table, settled, owed)
+    if width % 2 == 1:
+        add_leg(leg, piece, width - 1, table, settled, owed)
+
+
+@njit
+def add_coins(coins, contracts, piece, table, backing, owed):
+    """Write what the coins back [N], add what they require, both in USD; arguments as in `value_accounts`."""
+    for i in range(backing.size):
+        backing[i] = 0.0
+    for j in range(coins.shape[1]):
+        if contracts.shape[1] > 0:
+            for i in range(backing.size):
+                k = piece[i, j]
+                x = coins[i, j] - contracts[i, j] * table[k, PER_CONTRACT]
+                backing[i] += table[k, GIVES] * x + table[k, ALWAYS]
+                owed[i] += table[k, OWED] * x
+        else:
+            for i in range(backing.size):
+                k = piece[i, j]
+                x = coins[i, j]
+                backing[i] += table[k, GIVES] * x + table[k, ALWAYS]
+                owed[i] += table[k, OWED] * x
+
+
+@njit
+def add_settlement(settled, table, settle, settle_up_to, settle_price, backing_out, owed_out):
+    """Add what the settlement balances (USD) back and require [N]; in debt or in the first band without a jump, further bands one by one."""
+    beyond = 0
+    debt_ends = settle_up_to[0]
+    first_ends = settle_up_to[1]
+    debt_gives, debt_owed = table[settle, GIVES], table[settle, OWED]
+    gives, always = table[settle + 1, GIVES], table[settle + 1, ALWAYS]
+    for i in range(settled.size):
+        x = settled[i] / settle_price
+        in_debt = x <= debt_ends
+        backing_out[i] += (debt_gives if in_debt else gives) * x + (0.0 if in_debt else always)
+        owed_out[i] += (debt_owed if in_debt else 0.0) * x
+        beyond += x > first_ends
+    if beyond > 0:
+        for i in range(settled.size):
+            x = settled[i] / settle_price
+            if x > first_ends:
+                k = settle + 2
+                while x > settle_up_to[k - settle]:
+                    k += 1
+                backing_out[i] += (table[k, GIVES] * x + table[k, ALWAYS]) - (gives * x + always)
+
+
+@njit
+def value_accounts(leg, leg_piece, coins, contracts, coins_piece, cash, cost, table, settle, settle_up_to, settle_price, backing_out, owed_out):
+    """Value accounts of one shape (L legs, C coins each); writes backing_out, owed_out [N] in USD.
+
+    S = cash price - cost + sum over legs of GIVES x, the settlement balance in USD;
+    B = sum over coins of (GIVES x + ALWAYS) + f(S);  O = sum over legs of (OWED x + ALWAYS) + sum over coins of OWED x + g(S),
+    each with the piece that holds x; f and g are those of the settlement currency, whose lowest pieces are rows `settle` and following.
+    leg [N, L]: coins of positions, long positive (or what else the piece multiplies); coins [N, C]: balances, held positive; contracts [N, C], or [N, 0]
+    where none has any: signed USD of coin-margined contracts, x = coins - contracts / mark; leg_piece, coins_piece: row of the table, 16 bit, not
+    checked; cash [N] in the settlement currency; cost [N] USD, sum of quantity times entry; table [K, 4]; settle_up_to: ends of the settlement
+    currency's pieces in its coins, the last one infinite; settle_price USD.
+    """
+    spare = np.empty(BLOCK)
+    for begin in range(0, cash.size, BLOCK):
+        end = min(begin + BLOCK, cash.size)
+        settled = spare[: end - begin]
+        backing = backing_out[begin:end]
+        owed = owed_out[begin:end]
+        add_legs(leg[begin:end], leg_piece[begin:end], cash[begin:end], cost[begin:end], table, settle_price, settled, owed)
+        add_coins(coins[begin:end], contracts[begin:end], coins_piece[begin:end], table, backing, owed)
+        add_settlement(settled, table, settle, settle_up_to, settle_price, backing, owed)
