@@ -88,7 +88,11 @@ value_buyers:
 trend: {holdings_depths: 10, holdings_depths_outside: 5, start_frac: 0.03, full_frac: 0.1, rate: 0.006}
 shorts: {share_frac: 0.2, carry_share_frac: 0.2, leveraged_share_frac: 0.35, start_frac: 0.06, agreed_close_rate: 1.2e-4}
 arbitrage: {rate_frac: 0.1, cost_bps: 30, basis_capital_depths: 4, venue_capital_depths: 3, claim_capital_usd: 1e6}
-crowd: {reach_frac: 0.22, anchor_tau_s: 900, refill_rate: 0.002, cancel_rate: 0.002}
+crowd:
+  reach_frac: 0.22
+  anchor_tau_s: {btc_eth: 900, major: 900, mid: 900, small: 900, tiny: 900, claim: 900}
+  refill_rate: {btc_eth: 0.002, major: 0.002, mid: 0.002, small: 0.002, tiny: 0.002, claim: 0.002}
+  cancel_rate: 0.002
 makers:
   accounts:
     - {name: maker-1, share_frac: 0.4, pledged_share_frac: 0.5, lent_frac: 0.8, pull_volatility_ratio: 52, cool_down_s: 480}

@@ -34,9 +34,10 @@ def test_value_buyers_spend_as_in_plain_python(discount: float, before: float, c
 
 
 @few
-@given(fraction, rate, usd, usd, dt_s)
-def test_trend_sellers_sell_as_in_plain_python(fall: float, speed: float, holdings: float, bids: float, dt: float) -> None:
-    assert trend_usd(fall, 0.1, speed, holdings, 0.25, bids, dt) == near(reference.trend_usd(fall, 0.1, speed, holdings, 0.25, bids, dt))
+@given(fraction, rate, usd, usd, usd, dt_s)
+def test_trend_sellers_sell_as_in_plain_python(fall: float, speed: float, holdings: float, bids: float, turnover: float, dt: float) -> None:
+    rules = (fall, 0.1, speed, holdings, 0.25, bids, turnover, dt)
+    assert trend_usd(*rules) == near(reference.trend_usd(*rules))
 
 
 @few

@@ -41,7 +41,6 @@ class MakerAccount(Section):
         600.0, unit="s", low=0.0, high=86400.0, meaning="time until a maker that pulled comes back", source=f"{ASSUMED}; range 420-780"
     )
 
-
     def shares(self) -> list[float]:
         """Return its part of all makers' quotes per size class [C]."""
         large = self.share_frac if self.share_large_frac is None else self.share_large_frac
@@ -56,10 +55,18 @@ class MakerParameters(Section):
     withdraw: bool = switch(meaning="makers pull quotes when volatility is high, and their quotes vanish when they are liquidated", link=9)
     volatility_response: bool = switch(meaning="quoted size falls and spread grows with realised volatility", link=9)
     accounts: list[MakerAccount] = [
-        MakerAccount(name="maker-1", share_frac=0.30, share_large_frac=0.18, pledged_share_frac=0.36, lent_frac=0.92, pull_volatility_ratio=52, cool_down_s=480),
-        MakerAccount(name="maker-2", share_frac=0.24, share_large_frac=0.15, pledged_share_frac=0.28, lent_frac=0.80, pull_volatility_ratio=70, cool_down_s=600),
-        MakerAccount(name="maker-3", share_frac=0.18, share_large_frac=0.11, pledged_share_frac=0.22, lent_frac=0.80, pull_volatility_ratio=44, cool_down_s=540),
-        MakerAccount(name="maker-4", share_frac=0.12, share_large_frac=0.08, pledged_share_frac=0.14, lent_frac=0.74, pull_volatility_ratio=84, cool_down_s=700),
+        MakerAccount(
+            name="maker-1", share_frac=0.30, share_large_frac=0.18, pledged_share_frac=0.36, lent_frac=0.92, pull_volatility_ratio=52, cool_down_s=480
+        ),
+        MakerAccount(
+            name="maker-2", share_frac=0.24, share_large_frac=0.15, pledged_share_frac=0.28, lent_frac=0.80, pull_volatility_ratio=70, cool_down_s=600
+        ),
+        MakerAccount(
+            name="maker-3", share_frac=0.18, share_large_frac=0.11, pledged_share_frac=0.22, lent_frac=0.80, pull_volatility_ratio=44, cool_down_s=540
+        ),
+        MakerAccount(
+            name="maker-4", share_frac=0.12, share_large_frac=0.08, pledged_share_frac=0.14, lent_frac=0.74, pull_volatility_ratio=84, cool_down_s=700
+        ),
         MakerAccount(name="maker-5", share_frac=0.10, share_large_frac=0.28, pledged_share_frac=0.0, lent_frac=0.0, pull_volatility_ratio=60, cool_down_s=660),
         MakerAccount(name="maker-6", share_frac=0.06, share_large_frac=0.20, pledged_share_frac=0.0, lent_frac=0.0, pull_volatility_ratio=92, cool_down_s=760),
     ]
@@ -137,7 +144,12 @@ class MakerParameters(Section):
         10.0, unit="s", low=1.0, high=86400.0, meaning="the same for small moves of fair value, which makers follow at once", source=ASSUMED
     )
     news_small_limit: float = quantity(
-        6.0, unit="multiple of calm volatility", low=0.0, high=100.0, meaning="gap to fair value beyond which makers believe their books rather than it", source=ASSUMED
+        6.0,
+        unit="multiple of calm volatility",
+        low=0.0,
+        high=100.0,
+        meaning="gap to fair value beyond which makers believe their books rather than it",
+        source=ASSUMED,
     )
     volatility_window_s: float = quantity(60.0, unit="s", low=5.0, high=3600.0, meaning="memory of realised volatility of the estimate", source=ASSUMED)
     half_spread_bps: ByClass = quantity(by_class(2.0, 6.0, 10.0, 18.0, 40.0, 8.0), unit="bps", meaning="calm half spread of makers", source=ASSUMED)
