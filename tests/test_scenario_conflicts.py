@@ -110,6 +110,11 @@ def added(text: str) -> str:
             broken("maker_fee_bps: 6, source: X", "maker_fee_bps: 6, source: Y"),
             "venues[coinbase].source must name entries of sources, or begin with 'assumed: ', was \"Y\"",
         ),
+        (broken("{ETH: 1e9}", "{ETH: -1e9}"), "pool.collateral_usd.ETH must be at least 0, was -1e+09"),
+        (broken("{ETH: 1e9}", "{ETH: 1e308}"), "pool.collateral_usd.ETH must be at most 1e+15, was 1e+308"),
+        (broken("coinbase: 1}}", "coinbase: 1e308}}"), "venues[binance].index.weights.coinbase must be at most 1e+15, was 1e+308"),
+        (added("population: {leverages: [1e6], leverage_weights: [1]}"), "population.leverages must be at most 1000, was 1e+06"),
+        (added("value_buyers: {tau_s: {btc_eth: 1, major: 1, mid: 1, small: 1, tiny: 1, claim: 1e308}}"), "value_buyers.tau_s.claim must be at most 1e+07"),
     ],
 )
 def test_an_impossible_combination_is_refused(text: str, says: str) -> None:

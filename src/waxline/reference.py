@@ -367,9 +367,7 @@ def value_rate(discount: float, discount_before: float, start: float, width: flo
     return max(cash_usd, 0.0) / tau_s * min(max(beyond, 0.0) / width, 1.5)
 
 
-def trend_usd(
-    fall: float, full: float, rate: float, holdings_usd: float, depth_share: float, bids_usd: float, turnover_usd_s: float, dt_s: float
-) -> float:
+def trend_usd(fall: float, full: float, rate: float, holdings_usd: float, depth_share: float, bids_usd: float, turnover_usd_s: float, dt_s: float) -> float:
     """Return the USD that trend sellers sell: a part of their holdings, but no more than a part of the bids they see or of what trades."""
     if fall <= 0.0:
         return 0.0

@@ -21,13 +21,19 @@ VENUE_FIELDS = ("venue", "venues")
 ASSET_FIELDS = ("asset", "assets", "collateral_usd", "perp_longs_usd")
 LEAST_BY_CLASS = {"grid_bps": 0.1, "half_spread_bps": 0.01, "tau_s": 0.1, "full_discount_width_frac": 0.001}
 """Least value of parameters per size class, where it is not 0."""
+MOST_BY_CLASS = {"grid_bps": 2_000.0, "half_spread_bps": 10_000.0, "refill_rate": 10.0}
+"""Largest value of parameters per size class, where it is not `MOST_OF_CLASS`."""
+MOST_OF_CLASS = 1e7
+LEVERAGE_MOST = 1_000.0
+MOST_OF_TABLE = 1e15
+"""Largest number in a dictionary or list of numbers: beyond it sums lose USD to rounding."""
 WINDOWS = (("from_s", "to_s"), ("start_s", "end_s"))
 
 
 def find_conflicts(scenario: Scenario) -> list[Problem]:
     """Return every impossible combination in a scenario whose single fields are valid."""
     found: list[Problem] = []
-    for check in (_clock, _keys, _names, _claims, _markets, _indices, _tiers, _collateral, _windows, _sources, _classes, _leverages):
+    for check in (_clock, _keys, _names, _claims, _markets, _indices, _tiers, _collateral, _windows, _sources, _classes, _tables, _leverages):
         found += check(scenario)
     return found
 
@@ -145,11 +151,9 @@ def _indices(scenario: Scenario) -> Iterator[Problem]:
         if venue.index is None:
             continue
         place = f"venues[{venue.name}].index.weights"
-        for name, weight in venue.index.weights.items():
+        for name in venue.index.weights:
             if name not in venues:
                 yield Problem(f"{place}.{name}", "must name a venue of the scenario", f'"{name}"', nearest(name, venues))
-            if weight < 0.0:
-                yield Problem(f"{place}.{name}", "must be at least 0", f"{weight:g}", "leave the source out instead")
     for market in scenario.markets:
         owner = venues.get(market.venue)
         if owner is None or market.kind is not MarketKind.PERP:
@@ -247,11 +251,24 @@ def _classes(scenario: Scenario) -> Iterator[Problem]:
     for keys, section in sections(scenario):
         if not isinstance(section, ByClass):
             continue
-        least = LEAST_BY_CLASS.get(str(keys[-1]), 0.0)
+        least, most = LEAST_BY_CLASS.get(str(keys[-1]), 0.0), MOST_BY_CLASS.get(str(keys[-1]), MOST_OF_CLASS)
         for name in CLASSES:
             value = float(getattr(section, name))
-            if value < least:
-                yield Problem(_where(scenario, (*keys, name)), f"must be at least {least:g}", f"{value:g}", "give every class a number in range")
+            if not least <= value <= most:
+                rule = f"must be at least {least:g}" if value < least else f"must be at most {most:g}"
+                yield Problem(_where(scenario, (*keys, name)), rule, f"{value:g}", "give every class a number in range")
+
+
+def _tables(scenario: Scenario) -> Iterator[Problem]:
+    """Look at the numbers of dictionaries and lists, whose fields can declare no range."""
+    for keys, section in sections(scenario):
+        for name in type(section).model_fields:
+            value = getattr(section, name)
+            rows = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+            for key, number in rows:
+                if isinstance(number, float) and not 0.0 <= number <= MOST_OF_TABLE:
+                    rule = "must be at least 0" if number < 0.0 else f"must be at most {MOST_OF_TABLE:g}"
+                    yield Problem(_where(scenario, (*keys, name, key)), rule, f"{number:g}", "leave the row out, or give a number in range")
 
 
 def _leverages(scenario: Scenario) -> Iterator[Problem]:
@@ -259,6 +276,8 @@ def _leverages(scenario: Scenario) -> Iterator[Problem]:
     place = "population.leverages"
     if not rules.leverages or min(rules.leverages) <= 0.0:
         yield Problem(place, "must list at least one leverage above 0", f"{rules.leverages}", "write for example [2, 5, 20]")
+    elif max(rules.leverages) > LEVERAGE_MOST:
+        yield Problem(place, f"must be at most {LEVERAGE_MOST:g}", f"{max(rules.leverages):g}", "no venue offers more")
     if len(rules.leverage_weights) != len(rules.leverages):
         counts = f"{len(rules.leverage_weights)} weights for {len(rules.leverages)} leverages"
         yield Problem("population.leverage_weights", f"must have as many numbers as {place}", counts, "give each leverage its weight")

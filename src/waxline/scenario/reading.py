@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from waxline.scenario.problems import Problem, ScenarioProblems
 
 SUFFIXES = (".yaml", ".yml", ".json", ".toml")
 NESTING_MAX = 40
-VALUES_MAX = 300_000
+VALUES_MAX = 100_000
 TOML_HEADER = re.compile(r"\s*\[(\[)?\s*([^\]]+?)\s*\]")
 TOML_KEY = re.compile(r"\s*([A-Za-z0-9_.\"-]+)\s*=")
 
@@ -71,6 +72,7 @@ def _parse_yaml(text: str, file: str) -> tuple[Any, dict[Keys, int]]:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     yaml = YAML(typ="safe", pure=True)
+    _count_while_composing(yaml.composer, file)
     try:
         root = yaml.compose(text)
         reader = _Nodes(yaml.constructor, file)
@@ -88,6 +90,26 @@ def _parse_yaml(text: str, file: str) -> tuple[Any, dict[Keys, int]]:
     return data, reader.lines
 
 
+def _count_while_composing(composer: Any, file: str) -> None:
+    """Make `composer` refuse a text that is too deep or too long as soon as that shows: composing the rest can take minutes."""
+    compose, nodes, level = composer.compose_node, count(1), 0
+
+    def counted(parent: Any, index: Any) -> Any:
+        nonlocal level
+        level += 1
+        if level > NESTING_MAX + 1 or next(nodes) > VALUES_MAX:
+            raise _too_much(file)
+        node = compose(parent, index)
+        level -= 1
+        return node
+
+    composer.compose_node = counted
+
+
+def _too_much(file: str) -> ScenarioError:
+    return ScenarioError(f"{file}: has more than {NESTING_MAX} levels or {VALUES_MAX:,} values: aliases that multiply? Write less into one file")
+
+
 class _Nodes:
     """Turn YAML nodes into plain data, note lines, and find keys that are written twice."""
 
@@ -102,7 +124,7 @@ class _Nodes:
         self.lines.setdefault(keys, node.start_mark.line + 1)
         self.values += 1
         if len(keys) > NESTING_MAX or self.values > VALUES_MAX:
-            raise ScenarioError(f"{self.file}: has more than {NESTING_MAX} levels or {VALUES_MAX:,} values: aliases that multiply?")
+            raise _too_much(self.file)
         if node.id == "mapping":
             return self._mapping(node, keys)
         if node.id == "sequence":

@@ -238,7 +238,8 @@ def fund_holders(scenario, names, markets, portfolios, members, venues, tiers, p
             loan = rules.loan_to_value_low_frac + (rules.loan_to_value_high_frac - rules.loan_to_value_low_frac) * u[0]
             longs = value * (rules.perp_long_low + (rules.perp_long_high - rules.perp_long_low) * u[1])
             weights = np.sqrt(markets.depth_usd[perps])
-            chosen = sorted({int(perps[np.searchsorted(np.cumsum(weights) / weights.sum(), x)]) for x in u[2 : 2 + 1 + int(u[5] * 3)]})
+            draws = u[2 : 2 + 1 + int(u[5] * 3)] if perps.size else u[:0]  # where no altcoin perp trades, holders only borrow
+            chosen = sorted({int(perps[np.searchsorted(np.cumsum(weights) / weights.sum(), x)]) for x in draws})
             for m in chosen:
                 portfolios.position[p, m] = longs / len(chosen) / reference[m]
                 portfolios.cost[p, m] = longs / len(chosen)

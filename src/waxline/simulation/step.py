@@ -34,6 +34,7 @@ from waxline.simulation.state import State
 from waxline.simulation.upkeep import close_by_agreement, open_tranche, set_maker_limits, shed_inventory, update_memories
 from waxline.simulation.waterfall import (
     call_margin,
+    cover_funds,
     deleverage,
     liquidate_pool,
     trigger_portfolios,
@@ -301,4 +302,5 @@ def run_waterfall(state: State) -> None:
     if state.scenario.feedback:
         deleverage(state)
         liquidate_pool(state)
+    cover_funds(state)
     update_makers(state)

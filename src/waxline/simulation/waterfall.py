@@ -237,6 +237,15 @@ def fund_values(state: State) -> tuple[Floats, Floats]:
     return equity, np.asarray(np.bincount(markets.venue, gross, count), dtype=np.float64)
 
 
+def cover_funds(state: State) -> None:
+    """Let each venue's owner fill a fund whose inventory has lost more than the fund had; the hole counts as bad debt."""
+    equity, _ = fund_values(state)
+    hole = np.where(state.venues.has_vault == 1, 0.0, np.maximum(-equity, 0.0))
+    state.venues.fund_cash[:] += hole
+    state.venues.bad_debt_usd[:] += hole
+    state.pending.outside[CASH] -= float(hole.sum())
+
+
 def deleverage(state: State) -> None:
     """Deleverage where a fund's or vault's perps exceed its capacity: in the markets where it took over lately, in proportion to what it holds."""
     rules = state.scenario.deleveraging
