@@ -23,6 +23,21 @@ settings.register_profile("waxline", deadline=None, derandomize=True, print_blob
 settings.load_profile("waxline")
 
 
+SIMULATING = {
+    "test_facts_quantities", "test_inspection", "test_laws_market", "test_results_explained", "test_results_files", "test_run_commands",
+    "test_simulation_laws", "test_simulation_switches", "test_simulation_worlds", "test_twins_market",
+}  # fmt: skip
+"""Test files that step the simulation. One worker runs them all: its kernels take longer to compile than the tests to run."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each file its own group, and the simulating files one, first in line (`--dist loadgroup`)."""
+    for item in items:
+        name = Path(str(item.fspath)).stem
+        item.add_marker(pytest.mark.xdist_group("simulating" if name in SIMULATING else name))
+    items.sort(key=lambda item: Path(str(item.fspath)).stem not in SIMULATING)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of shared material beside the checkout (or WAXLINE_SHARED), or skip the test."""

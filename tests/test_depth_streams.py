@@ -164,7 +164,7 @@ def test_a_faulty_stream_is_refused_or_told(fault: str) -> None:
         read_raw_stream(spoil(quiet()), "made.gz")
 
 
-@pytest.mark.parametrize("name", ["spot_btcusdt", "usdm_ethusdt"])
+@pytest.mark.parametrize("name", ["spot_btcusdt", pytest.param("usdm_ethusdt", marks=pytest.mark.slow)])
 def test_a_recorded_stream_follows_its_own_book_ticker_without_crossing(shared: Path, name: str) -> None:
     path = shared / "data" / "binance_l2_20240808" / f"{name}_20240808.gz"
     if not path.is_file():

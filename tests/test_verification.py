@@ -211,6 +211,7 @@ def test_without_ids_what_is_not_covered_leaves_the_exit_status_alone(monkeypatc
     assert f"1 passed, 0 failed, 1 not covered\nnot covered: {waiting.id}" in answer.stdout
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_for_what_was_held(tmp_path: Path) -> None:
     asked = ["atom-sweep", "IM-03-obizhaeva-wang", "IM-05-llob-A"]
     answer = runner.invoke(app, ["verify", *asked, "--figures", str(tmp_path / "figures")])
