@@ -15,6 +15,7 @@ from itertools import pairwise
 BUY, SELL = 1, -1
 ROUNDING = 1e-12
 NOTHING_LEFT = 1e-14
+WIDE = 0.005
 
 # A book -----------------------------------------------------------------------------------------------------------------
 
@@ -142,10 +143,13 @@ class Book:
         return sum(self.shown(side, level) * math.exp(level * self.grid) for level in near)
 
     def log_mid(self, last_log_mid: float) -> float:
-        """Return the middle of the best quotes; when a side is empty the last one, bounded by the side that remains."""
+        """Return the middle of the best quotes; if they are wide apart the last price between them; beside an empty side it is bounded by the other."""
         bid, ask = self.best(BUY), self.best(SELL)
         if bid is not None and ask is not None:
-            return 0.5 * (bid + ask) * self.grid
+            middle, half = 0.5 * (bid + ask) * self.grid, 0.5 * (ask - bid) * self.grid
+            if half <= WIDE:
+                return middle
+            return sorted((middle - half + WIDE, last_log_mid, middle + half - WIDE))[1]
         if bid is not None:
             return max(last_log_mid, bid * self.grid)
         return last_log_mid if ask is None else min(last_log_mid, ask * self.grid)

@@ -46,13 +46,14 @@ def draw_traders(
 ) -> Drawn:
     """Draw `count` traders of one side (+1 long, -1 short) whose notional at the reference price sums to `total_usd`.
 
-    A trader with leverage L and entry e posts e|q|/L. A draw survives with probability min(1, distance/near)^2, distance being the move from
-    the reference price to its liquidation price; draws that do not survive are drawn again, so that nobody sits right at the price.
+    A trader with leverage L and entry e posts e|q|/L. A draw survives with probability min(1, (d - a near) / (near - a near))^2, d being the move
+    from the reference price to its liquidation price and a the part of the range that nobody survived; the others are drawn again.
     Leverage is capped so that a new position starts above twice its maintenance. Source of the form: assumed; see docs/assumptions.md.
     """
     leverages = np.asarray(rules.leverages) * rules.leverage_scale * leverage_scale
     weights = np.cumsum(np.asarray(rules.leverage_weights) / np.sum(rules.leverage_weights))
     most = min(max_leverage, 0.5 / maintenance_rate)
+    least = rules.survived_least_frac * near
     lane = stream * 2 + (0 if side > 0 else 1)
     leverage = np.full(count, float(np.min(leverages)))
     entry = np.full(count, reference_usd)
@@ -68,7 +69,8 @@ def draw_traders(
         price = reference_usd * np.exp(rules.entry_spread_frac * normal_values(u[1]))
         line = price * (1.0 - side / level) / (1.0 - side * maintenance_rate)
         distance = side * (1.0 - line / reference_usd)
-        keep = open_draws & (distance > 0.0) & (u[2] < np.minimum(1.0, distance / near) ** 2)
+        survived = (distance - least) / max(near - least, 1e-12)
+        keep = open_draws & (distance > least) & (u[2] < np.minimum(1.0, survived) ** 2)
         leverage[keep], entry[keep] = level[keep], price[keep]
         open_draws &= ~keep
     size_u = uniforms(key(seed, int(Purpose.POPULATION_SIZE), lane), count)

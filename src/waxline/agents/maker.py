@@ -141,10 +141,10 @@ class MakerParameters(Section):
     )
     news_tau_s: float = quantity(900.0, unit="s", low=1.0, high=86400.0, meaning="time constant of a maker's estimate to fair value", source=ASSUMED)
     news_small_tau_s: float = quantity(
-        10.0, unit="s", low=1.0, high=86400.0, meaning="the same for small moves of fair value, which makers follow at once", source=ASSUMED
+        3.0, unit="s", low=1.0, high=86400.0, meaning="the same for small moves of fair value, which makers follow at once", source=ASSUMED
     )
     news_small_limit: float = quantity(
-        6.0,
+        1.8,
         unit="multiple of calm volatility",
         low=0.0,
         high=100.0,
@@ -210,6 +210,15 @@ class CrowdParameters(Section):
     reach_frac: float = quantity(
         0.22, unit="log price", low=0.01, high=2.0, meaning="distance at which the density of resting orders has fallen to 1/e", source=ASSUMED
     )
+    gap_volatilities: float = quantity(
+        3.0,
+        unit="multiple of calm volatility",
+        low=0.0,
+        high=100.0,
+        meaning="distance from the mid within which nobody but makers rests orders: they would be filled within a minute",
+        source=f"{ASSUMED}; range 1-5",
+    )
+    gap_limit_frac: float = quantity(0.005, unit="log price", low=0.0, high=1.0, meaning="largest such distance", source=ASSUMED)
     anchor_tau_s: ByClass = quantity(
         by_class(300.0, 600.0, 1800.0, 3600.0, 3600.0, 1800.0), unit="s", meaning="time constant at which resting orders follow the mid", source=ASSUMED
     )

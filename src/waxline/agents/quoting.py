@@ -238,7 +238,7 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
             for n in range(links.size):
                 links[n] = 0.0
         else:
-            after = 0.5 * (best[0] + best[1]) * grid
+            after = bounded_mid(best[0], best[1], grid, mid)
         if after != mid:
             book_requote(step, recent, temporary, pending, m, after - mid, news, links, link_market)
         mids[m] = after

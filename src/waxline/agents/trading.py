@@ -84,7 +84,7 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
     quantity, limit = flows.quantity, flows.limit
     held, cash = cells.quantity, cells.cash
     mids, anchors, means, variance = books.mid, books.anchor, books.slow_mean, books.variance
-    best_bid = books.best_bid
+    best_bid, best_ask = books.best_bid, books.best_ask
     bids, asks, turnovers = books.depth_bid_usd, books.depth_ask_usd, books.turnover_usd_s
     depths, streams, reference, link_market = markets.depth_usd, markets.stream, markets.log_reference, markets.link_market
     ring = history.shape[1]
@@ -103,9 +103,9 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
             buys = min(-math.log(uniform(buy_key, streams[m])) * size, room(held[NOISE, m], cash[NOISE, m], perp, price, 2.0 * depth, 1.0))
             sells = min(-math.log(uniform(sell_key, streams[m])) * size, room(held[NOISE, m], cash[NOISE, m], perp, price, 2.0 * depth, -1.0))
             quantity[m, F_NOISE_BUY] = buys / price
-            limit[m, F_NOISE_BUY] = mid + CLOSE_TO_MID
+            limit[m, F_NOISE_BUY] = mid + WIDE_OF_MID
             quantity[m, F_NOISE_SELL] = -sells / price
-            limit[m, F_NOISE_SELL] = mid - CLOSE_TO_MID
+            limit[m, F_NOISE_SELL] = mid - WIDE_OF_MID
         # informed flow: toward fair value
         if rules.informed_rate > 0.0:
             gap = believed - mid
@@ -125,7 +125,8 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
             rate = value_rate(discount, before, rules.value_start[kind], rules.value_width[kind], rules.value_cash[m], rules.value_tau[kind])
             quantity[m, F_VALUE_BUY] = min(rate * dt, max(cash[VALUE_BUYER, m], 0.0)) / price
             reserve = anchors[m] + math.log(1.0 - rules.value_start[kind])
-            limit[m, F_VALUE_BUY] = max(min(reserve, mid + WIDE_OF_MID), mid)
+            offered = best_ask[m] if best_ask[m] < 1e300 else mid
+            limit[m, F_VALUE_BUY] = max(min(reserve, max(mid + WIDE_OF_MID, offered)), mid)
         if rules.value_sellers:
             premium = mid - max(anchors[m], believed)
             if premium > rules.seller_start:
@@ -145,9 +146,9 @@ def decide_flows(markets, books, flows, cells, rules, fair, history, place_now, 
             )  # fmt: skip
             shorts = rules.new_short_frac if perp else 0.0
             quantity[m, F_TREND] = -min(usd * (1.0 - shorts) / price, max(held[HOLDERS, m], 0.0))
-            limit[m, F_TREND] = mid - CLOSE_TO_MID
+            limit[m, F_TREND] = mid - WIDE_OF_MID
             quantity[m, F_NEW_SHORT] = -usd * shorts / price
-            limit[m, F_NEW_SHORT] = mid - CLOSE_TO_MID
+            limit[m, F_NEW_SHORT] = mid - WIDE_OF_MID
         # shorts take profit
         if rules.shorts_on and perp and held[SHORTS, m] < 0.0:
             strength = cover_strength(1.0 - math.exp(mid - reference[m]), rules.short_start, rules.short_width)

@@ -15,6 +15,8 @@ BID, ASK = 0, 1
 NO_LEVEL = -(2**60)
 CROSS_ROUNDS = 4000
 DUST = 1e-300
+WIDE = 0.005
+"""Half spread (log) up to which the price of a book is its mid."""
 
 
 @njit
@@ -222,9 +224,14 @@ def sort_by_limit(count, limit, order, spare, side):
 
 @njit
 def bounded_mid(bid, ask, grid, last_mid):
-    """Return the log mid of the best levels; when a side is empty the last mid, bounded by the side that remains."""
+    """Return the log mid of the best levels; in a wide book the last price, kept `WIDE` inside the best quotes; beside an empty side bounded by the other.
+
+    Where bid and ask are far apart the middle between them is nobody's price: venues then take the last trade between the best quotes, too.
+    """
     if bid != NO_LEVEL and ask != NO_LEVEL:
-        return 0.5 * (bid + ask) * grid
+        middle = 0.5 * (bid + ask) * grid
+        free = max(0.5 * (ask - bid) * grid - WIDE, 0.0)
+        return min(max(last_mid, middle - free), middle + free)
     if bid != NO_LEVEL:
         return max(last_mid, bid * grid)
     if ask != NO_LEVEL:

@@ -36,10 +36,21 @@ def maker_ladder(depth_usd: float, grid: float, half_spread: float, reach: float
     return offsets, usd * depth_usd / usd[inside].sum()
 
 
-def crowd_ladder(depth_usd: float, grid: float, half_spread: float, reach: float) -> tuple[Ints, Floats]:
-    """Return offsets [K] and USD [K] of the crowd: density falls with distance as exp(-d / reach); `depth_usd` rests within 1 % of the mid."""
+def crowd_ladder(depth_usd: float, grid: float, half_spread: float, reach: float, gap: float) -> tuple[Ints, Floats]:
+    """Return offsets [K] and USD [K] of the crowd: density falls with distance d as exp(-d / reach) and is nothing where d < `gap` (log).
+
+    `depth_usd` would rest within 1 % of the mid without the gap.
+    """
     offsets = rung_offsets(LADDER_REACH, grid, RUNGS, 2.6)
     edge = np.append((offsets[1:] + offsets[:-1]) * 0.5 * grid, LADDER_REACH)
     usd = np.diff(1.0 - np.exp(-edge / reach), prepend=0.0)
     inside = offsets * grid + half_spread <= max(0.01, half_spread)
-    return offsets, usd * depth_usd / usd[inside].sum()
+    usd *= depth_usd / usd[inside].sum()
+    usd[offsets * grid + half_spread < gap] = 0.0
+    return offsets, usd
+
+
+def depth_inside(offsets: Ints, usd: Floats, grid: float, half_spread: float) -> float:
+    """Return the USD of a ladder that rests within 1 % of the mid (at least its first rung)."""
+    inside = offsets * grid + half_spread <= max(0.01, half_spread)
+    return float(usd[inside].sum())

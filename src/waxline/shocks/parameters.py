@@ -30,7 +30,7 @@ class NewsParameters(Section):
     legs: list[NewsLeg] = text(
         [
             NewsLeg(at_s=0.0, share_frac=0.32, rise_tau_s=120.0, decay_tau_s=900.0, lasting_frac=0.75),
-            NewsLeg(at_s=1320.0, share_frac=0.80, rise_tau_s=300.0, decay_tau_s=1500.0, lasting_frac=0.30),
+            NewsLeg(at_s=1320.0, share_frac=0.80, rise_tau_s=200.0, decay_tau_s=1500.0, lasting_frac=0.30),
         ],
         meaning="legs of the news",
     )
@@ -77,3 +77,12 @@ class FairValueParameters(Section):
     enabled: bool = switch(meaning="fair value walks")
     common_share_frac: float = quantity(0.6, unit="fraction of variance", low=0.0, high=1.0, meaning="part that all coins share", source=ASSUMED)
     scale: float = quantity(1.0, unit="multiple", low=0.0, high=10.0, meaning="size of the walk against each asset's calm volatility", source=ASSUMED)
+    volatility_spread: float = quantity(
+        0.55,
+        unit="log",
+        low=0.0,
+        high=2.0,
+        meaning="standard deviation of the log of the walk's volatility around its mean square",
+        source=f"{ASSUMED}; range 0.3-0.6; gives the tails (index 2-5) and the clusters of one-minute returns that all markets show",
+    )
+    volatility_tau_s: float = quantity(120.0, unit="s", low=1.0, high=1e6, meaning="memory of that volatility", source=f"{ASSUMED}; range 60-600")

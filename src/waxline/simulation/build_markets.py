@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from waxline.accounts.tables import Cell
 from waxline.agents.tables import ArbitrageRules, Flow, FlowRules, Pairs, QuoteRules
-from waxline.market.ladder import crowd_ladder, maker_ladder
+from waxline.market.ladder import crowd_ladder, depth_inside, maker_ladder
 from waxline.market.tables import RUNGS, Books, Causes, Flows, Markets
 from waxline.parameter import CLASSES, ByClass
 from waxline.results.schema import N_CAUSES, Cause
@@ -60,9 +60,12 @@ def build_markets(scenario: Scenario, names: Names) -> Markets:
     offset = np.zeros((count, 2, RUNGS), dtype=np.int64)
     maker_usd, crowd_usd = np.zeros((count, RUNGS)), np.zeros((count, RUNGS))
     share = scenario.makers.depth_share_frac
+    volatility = np.array([max(asset_of[row.asset].volatility_1m_bps, 1.0) * 1e-4 for row in rows])
     for m in range(count):
-        offset[m, 0], maker_usd[m] = maker_ladder(share * depth[m], grid[m], half[m], scenario.makers.reach_frac, scenario.makers.depth_exponent)
-        offset[m, 1], crowd_usd[m] = crowd_ladder((1.0 - share) * depth[m], grid[m], half[m], scenario.crowd.reach_frac)
+        gap = min(scenario.crowd.gap_volatilities * volatility[m], scenario.crowd.gap_limit_frac)
+        offset[m, 1], crowd_usd[m] = crowd_ladder((1.0 - share) * depth[m], grid[m], half[m], scenario.crowd.reach_frac, gap)
+        shown = depth[m] - depth_inside(offset[m, 1], crowd_usd[m], grid[m], half[m])
+        offset[m, 0], maker_usd[m] = maker_ladder(shown, grid[m], half[m], scenario.makers.reach_frac, scenario.makers.depth_exponent)
     reference = np.array([reference_price(scenario, row.asset) for row in rows])
     log_reference = np.log(reference)
     perp = np.array([str(row.kind) == "perp" for row in rows])
@@ -74,7 +77,6 @@ def build_markets(scenario: Scenario, names: Names) -> Markets:
             claim_asset[m] = names.assets.index(redeems.asset)
             claim_units[m] = redeems.units
     link_market, link_kind = find_links(scenario, names, rows, perp, sister, claim_asset)
-    volatility = np.array([max(asset_of[row.asset].volatility_1m_bps, 1.0) * 1e-4 for row in rows])
     return Markets(
         venue=np.array([names.venues.index(row.venue) for row in rows]),
         asset=np.array([names.assets.index(row.asset) for row in rows]),

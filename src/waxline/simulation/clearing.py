@@ -320,7 +320,7 @@ def clear_markets(
                     traded += got
         bid = best_level(base[m, :, BID], offset[m], place[BID], owners, rungs, BID)
         ask = best_level(base[m, :, ASK], offset[m], place[ASK], owners, rungs, ASK)
-        after_mid = bounded_mid(bid, ask, grid, mid)
+        after_mid = bounded_mid(bid, ask, grid, 0.5 * (low + high) if traded > 0.0 else mid)
         book_walk(step[m], temporary[m], pending[m], charge, by_cause, after_mid - mid, emptied)
         fees[venues[m]] += book_entries(
             m, perps[m], assets[m], fee_frac[m], entries, cause, source, counts, flow_cell, table, cell_quantity, cell_cost, cell_cash, trader_quantity, trader_cost,
