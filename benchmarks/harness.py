@@ -171,7 +171,7 @@ def table_text(report: dict[str, Any]) -> str:
     ]
     for one in report["results"]:
         lines.append(
-            f"{one['name']:34}{one['threads']:>8}{one['per_s_median'] / 1e6:>11,.1f} M/s{one['per_s_best'] / 1e6:>11,.1f} M/s{one['first_call_s']:>10.2f} s"
+            f"{one['name']:34}{one['threads']:>8}{_rate(one['per_s_median']):>14}{_rate(one['per_s_best']):>14}{one['first_call_s']:>10.2f} s"
             f"{one['estimate_s'] * 1e3:>8.2f} ms{one['wall_s_median'] * 1e3:>8.2f} ms{one['ratio_median']:>7.2f}{one['ratio_best']:>7.2f}  {_bars(one)}"
         )
     probes = {one["threads"]: (one["read_bytes_per_s"] / 1e9, one["write_bytes_per_s"] / 1e9) for one in report["results"]}
@@ -179,10 +179,14 @@ def table_text(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _rate(per_s: float) -> str:
+    return f"{per_s / 1e6:,.1f} M/s" if per_s >= 1e6 else f"{per_s:,.1f} /s"
+
+
 def _bars(one: dict[str, Any]) -> str:
     found = []
     if one["bar_per_s"] is not None:
-        found.append(f"{'met' if one['per_s_median'] >= one['bar_per_s'] else 'MISSED'}: {one['bar_per_s'] / 1e6:,.0f} M/s")
+        found.append(f"{'met' if one['per_s_median'] >= one['bar_per_s'] else 'MISSED'}: {_rate(one['bar_per_s'])}")
     if one["bar_ratio"] is not None:
         found.append(f"{'met' if one['ratio_median'] <= one['bar_ratio'] else 'MISSED'}: ratio {one['bar_ratio']:g}")
     return ", ".join(found)

@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from waxline.market.kernels import ASK, BID, NO_LEVEL, best_level, cross_quotes, sort_by_limit, walk
+from waxline.market.kernels import ASK, BID, NO_LEVEL, best_levels, cross_quotes, depth_usd, open_side, post_side, sort_by_limit, walk_side
+from waxline.market.ladder import shape_sums
 from waxline.reference import BUY, SELL, Book, Order
 from waxline.results.schema import N_CAUSES
 from waxline.simulation.clearing import E_CASH, E_FILLED, E_LIMIT, E_QUANTITY, net_orders
@@ -22,39 +23,79 @@ Floats = NDArray[np.float64]
 
 
 class Ladders(NamedTuple):
-    """Hold one market's book as the kernels see it: best levels [S, 2], offsets [2, K], coins [S, 2, K], and what owners traded [4, S]."""
+    """Hold one market's book as the kernels see it, market 0 of one.
+
+    Best levels [1, S, 2], offsets and USD of shapes [1, 2, K], scale and number of eaten rungs [1, S, 2], coins of those [1, S, 2, K], what owners
+    traded [4, S]; first rungs [1, S, 2], and places, keys and owners at a level [3, 2, S] to work with.
+    """
 
     grid: float
     base: NDArray[np.int64]
     offset: NDArray[np.int64]
-    posted: Floats
-    place: NDArray[np.int64]
+    usd: Floats
+    scale: Floats
+    eaten: NDArray[np.int64]
+    left: Floats
     owner: Floats
+    first: NDArray[np.int64]
+    work: NDArray[np.int64]
 
     @property
     def owners(self) -> int:
         """Return the number of owners."""
-        return int(self.base.shape[0])
+        return int(self.base.shape[1])
+
+    @property
+    def rungs(self) -> int:
+        """Return the number of rungs of a side."""
+        return int(self.usd.shape[2])
+
+    @property
+    def shape(self) -> NDArray[np.int64]:
+        """Return the shape of each owner [S]: 1 of the last one, 0 of all others."""
+        return np.where(np.arange(self.owners) == self.owners - 1, 1, 0)
+
+    @property
+    def posted(self) -> Floats:
+        """Return the coins of every owner on every rung [S, 2, K]."""
+        full = self.scale[0, :, :, None] * self.usd[0, self.shape][:, None]
+        return np.asarray(np.where(np.arange(self.rungs) < self.eaten[0, :, :, None], self.left[0], full))
+
+    def show(self, posted: Floats) -> None:
+        """Let owners show these coins [S, 2, K], whatever their shapes are."""
+        self.eaten[:], self.left[:] = self.rungs, posted
 
     def levels(self, side: int) -> NDArray[np.int64]:
         """Return the level of every rung of a side [S, K]."""
-        shape = np.where(np.arange(self.owners) == self.owners - 1, 1, 0)
         sign = -1 if side == BID else 1
-        return np.asarray(self.base[:, side, None] + sign * self.offset[shape])
+        return np.asarray(self.base[0, :, side, None] + sign * self.offset[0, self.shape])
 
     def best(self, side: int) -> int | None:
         """Return the best level of a side with the kernel; None when it is empty."""
-        from waxline.market.kernels import advance
-
-        self.place[side] = 0
-        advance(self.posted[:, side], self.place[side], self.owners, RUNGS)
-        level = best_level(self.base[:, side], self.offset, self.place[side], self.owners, RUNGS, side)
+        self.open()
+        level = best_levels(self.work[1])[side]
         return None if level == NO_LEVEL else int(level)
+
+    def open(self) -> None:
+        """Look for the first rungs anew with the kernel."""
+        self.work[0] = 0
+        for side in (BID, ASK):
+            open_side(0, side, self.base, self.offset, self.usd, self.scale, self.eaten, self.left, self.work[0], self.work[1])
+
+    def post(self, s: int, side: int, target: float, refill: float, cut: float, end_rung: int) -> None:
+        """Let an owner post with the kernel."""
+        shape = int(self.shape[s])
+        post_side(0, s, side, shape, self.usd, self.scale, self.eaten, self.left, self.first, target, refill, cut, end_rung)
+
+    def depth_usd(self, log_mid: float, band: float) -> tuple[float, float]:
+        """Return the USD on bids and asks within a band with the kernel."""
+        sums = shape_sums(self.offset, self.usd, np.array([self.grid]))
+        return depth_usd(0, self.base, self.offset, *sums, self.scale, self.eaten, self.left, self.work[0, :1, :2] * 0, self.grid, log_mid, band)
 
     def cross(self) -> tuple[float, float, float]:
         """Match crossing quotes with the kernel."""
-        self.place[:] = 0
-        return cross_quotes(self.base, self.offset, self.posted, self.grid, self.owners, RUNGS, self.place[BID], self.place[ASK], *self.owner)
+        self.work[0] = 0
+        return cross_quotes(0, self.base, self.offset, self.usd, self.scale, self.eaten, self.left, self.grid, *self.work, self.owner)
 
     def coins(self) -> Floats:
         """Return the coins that each owner shows or has traded on each side [S, 2]: nothing that happens changes them."""
@@ -78,13 +119,12 @@ class Entries(NamedTuple):
         """Walk the book with the kernel; sells (row 0) walk the bids."""
         side = BID if row == 0 else ASK
         order, spare = np.zeros(ENTRIES, np.int64), np.zeros(ENTRIES, np.int64)
-        entries = self.entries
-        sort_by_limit(int(self.counts[row]), entries[row, E_LIMIT], order, spare, side)
-        ladders.place[side] = 0
-        return walk(
-            side, int(self.counts[row]), order, entries[row, E_QUANTITY], entries[row, E_LIMIT], self.cause[row], entries[row, E_FILLED], entries[row, E_CASH],
-            self.charge, ladders.base[:, side], ladders.offset, ladders.posted[:, side], ladders.grid, ladders.owners, RUNGS, ladders.place[side],
-            ladders.owner[2 * row], ladders.owner[2 * row + 1], self.by_cause,
+        count = int(self.counts[row])
+        sort_by_limit(row, count, self.entries, order, spare)
+        ladders.open()
+        return walk_side(
+            0, side, count, order, self.entries, self.cause, self.charge, ladders.base, ladders.offset, ladders.usd, ladders.scale, ladders.eaten, ladders.left,
+            ladders.grid, *ladders.work, ladders.owner, self.by_cause,
         )  # fmt: skip
 
     def filled(self, row: int) -> Floats:
@@ -102,17 +142,33 @@ def ladders(draw: Any, crossed: bool = True) -> Ladders:
     owners = draw(st.integers(2, 4))
     steps = draw(st.lists(st.integers(1, 4), min_size=2 * RUNGS, max_size=2 * RUNGS))
     offset = np.array([np.cumsum(steps[:RUNGS]) - steps[0], np.cumsum(steps[RUNGS:]) - steps[RUNGS]], dtype=np.int64)
-    base = np.zeros((owners, 2), dtype=np.int64)
+    base = np.zeros((1, owners, 2), dtype=np.int64)
     for s in range(owners):
         low, high = (-4, 6) if crossed else (1, 6)
-        base[s, BID] = LEVEL_MID - draw(st.integers(low, high))
-        base[s, ASK] = max(LEVEL_MID + draw(st.integers(low, high)), base[s, BID] + 1)
-    sizes = draw(st.lists(SIZES, min_size=owners * 2 * RUNGS, max_size=owners * 2 * RUNGS))
-    posted = np.array(sizes).reshape(owners, 2, RUNGS)
+        base[0, s, BID] = LEVEL_MID - draw(st.integers(low, high))
+        base[0, s, ASK] = max(LEVEL_MID + draw(st.integers(low, high)), base[0, s, BID] + 1)
+    sizes = draw(st.lists(SIZES, min_size=(owners + 1) * 2 * RUNGS, max_size=(owners + 1) * 2 * RUNGS))
+    shapes, left = np.split(np.array(sizes), [2 * RUNGS])
+    scale = np.array(draw(st.lists(st.sampled_from([0.0, 0.25, 1.0, 2.0]), min_size=owners * 2, max_size=owners * 2))).reshape(1, owners, 2)
+    eaten = np.array(draw(st.lists(st.integers(0, RUNGS), min_size=owners * 2, max_size=owners * 2)), dtype=np.int64).reshape(1, owners, 2)
     if draw(st.integers(0, 5)) == 0:
-        posted[:, draw(st.integers(0, 1))] = 0.0
+        side = draw(st.integers(0, 1))
+        scale[..., side], eaten[..., side] = 0.0, 0
     grid = draw(st.sampled_from([0.0002, 0.0007, 0.0031]))
-    return Ladders(grid, base, offset, posted, np.zeros((2, owners), np.int64), np.zeros((4, owners)))
+    return book_of(grid, base, offset[None], shapes.reshape(1, 2, RUNGS), scale, eaten, left.reshape(1, owners, 2, RUNGS))
+
+
+def book_of(grid: float, base: Any, offset: Any, usd: Floats, scale: Floats, eaten: Any, left: Floats) -> Ladders:
+    """Return a book with empty places to work with."""
+    owners = base.shape[1]
+    return Ladders(grid, base, offset, usd, scale, eaten, left, np.zeros((4, owners)), np.zeros((1, owners, 2), np.int64), np.zeros((3, 2, owners), np.int64))
+
+
+def book_showing(grid: float, base: Any, offset: Any, posted: Floats) -> Ladders:
+    """Return a book whose owners show `posted` [S, 2, K] coins: base [S, 2], offset [2, K]."""
+    owners, _, rungs = posted.shape
+    full = np.full((1, owners, 2), rungs)
+    return book_of(grid, np.array(base)[None], np.array(offset)[None], np.zeros((1, 2, rungs)), np.zeros((1, owners, 2)), full, posted[None].copy())
 
 
 @st.composite
@@ -138,12 +194,12 @@ def markets(draw: Any, crossed: bool = True) -> tuple[Ladders, Entries]:
 
 def plain_book(book: Ladders) -> Book:
     """Return the same book in plain Python."""
-    plain = Book(book.grid)
+    plain, posted = Book(book.grid), book.posted
     for side, sign in ((BID, BUY), (ASK, SELL)):
         levels = book.levels(side)
         for s in range(book.owners):
-            for k in range(RUNGS):
-                plain.post(sign, int(levels[s, k]), s, float(book.posted[s, side, k]))
+            for k in range(book.rungs):
+                plain.post(sign, int(levels[s, k]), s, float(posted[s, side, k]))
     return plain
 
 

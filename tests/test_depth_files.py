@@ -165,7 +165,7 @@ def test_the_ladder_is_the_one_the_simulation_builds() -> None:
     rules = LadderRules(asked.grid_of(asked.market("binance-perp-BTC")), asked.makers.depth_share_frac, asked.makers.reach_frac, asked.crowd.reach_frac)
     distances = np.array([5e-4, 2e-3, 1e-2, 3e-2])
     away = markets.offset[m] * markets.grid[m] + 3e-4
-    usd = np.stack([markets.maker_usd[m], markets.crowd_usd[m]])
+    usd = markets.usd[m]
     built = [float(usd[away <= d + 1e-12].sum()) for d in distances]
     assert ladder_usd(asked.market("binance-perp-BTC").depth_usd, 3.0, 0.9, distances, rules) == pytest.approx(built)
     assert 0.9 < ladder_exponent(3e7, 3.0, 0.9, distances[:3], rules) < 1.0, "the crowd's part is nearly linear"

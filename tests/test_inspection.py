@@ -16,6 +16,7 @@ import small_world
 from waxline.analysis.calm import WARM_UP_S, Calm, measure
 from waxline.cli.main import app
 from waxline.inspection.opening import DISTANCES_BPS, SALES_FRAC, calm_overrides, opening_of
+from waxline.market.ladder import posted_coins
 from waxline.reference import BUY, SELL, Book, Order
 from waxline.report.axes import log_axis, plain, span_of
 from waxline.report.inspection import render_inspection
@@ -44,13 +45,14 @@ def calm_time(world) -> tuple[RunResult, Calm]:  # type: ignore[no-untyped-def]
 def plain_book(state, m: int) -> Book:  # type: ignore[no-untyped-def]
     """Return market m as the plain book of the reference."""
     book = Book(float(state.markets.grid[m]))
-    owners, rungs = state.books.base.shape[1], state.books.posted.shape[3]
+    coins = posted_coins(state.markets, state.books)[m]
+    owners, _, rungs = coins.shape
     for s in range(owners):
         shape = CROWD if s == owners - 1 else MAKER
         for k in range(rungs):
             away = int(state.markets.offset[m, shape, k])
-            book.post(BUY, int(state.books.base[m, s, 0]) - away, s, float(state.books.posted[m, s, 0, k]))
-            book.post(SELL, int(state.books.base[m, s, 1]) + away, s, float(state.books.posted[m, s, 1, k]))
+            book.post(BUY, int(state.books.base[m, s, 0]) - away, s, float(coins[s, 0, k]))
+            book.post(SELL, int(state.books.base[m, s, 1]) + away, s, float(coins[s, 1, k]))
     return book
 
 
@@ -79,9 +81,11 @@ def test_depth_spread_and_impact_are_those_of_the_plain_book(world, market: str)
 def test_looking_changes_nothing(world) -> None:  # type: ignore[no-untyped-def]
     asked, _, _ = world
     state = open_state(asked)
-    before = state.books.posted.copy(), state.portfolios.balance.copy(), state.portfolios.equity.copy()
+    before = posted_coins(state.markets, state.books), state.portfolios.balance.copy(), state.portfolios.equity.copy()
     opening_of(state, asked)
-    assert all(np.array_equal(a, b) for a, b in zip(before, (state.books.posted, state.portfolios.balance, state.portfolios.equity), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(before, (posted_coins(state.markets, state.books), state.portfolios.balance, state.portfolios.equity), strict=True)
+    )
 
 
 def test_depth_within_one_per_cent_is_the_input(world) -> None:  # type: ignore[no-untyped-def]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from small_books import ENTRIES, LEVEL_MID, Entries, Ladders, ladders, markets
+from small_books import ENTRIES, LEVEL_MID, Entries, Ladders, book_showing, ladders, markets, plain_book, plain_orders
 from waxline.market.kernels import ASK, BID, NO_LEVEL, bounded_mid
 from waxline.simulation.clearing import E_LIMIT, E_QUANTITY
 
@@ -21,7 +21,7 @@ def near(value: object) -> object:
     return pytest.approx(value, rel=1e-9, abs=1e-11, nan_ok=True)
 
 
-def middle(book: Ladders, last: float = LEVEL_MID * 0.0007) -> float:
+def middle(book: Ladders, last: float) -> float:
     """Return the log mid of a book."""
     bid, ask = (NO_LEVEL if level is None else level for level in (book.best(BID), book.best(ASK)))
     return bounded_mid(bid, ask, book.grid, last)
@@ -30,7 +30,7 @@ def middle(book: Ladders, last: float = LEVEL_MID * 0.0007) -> float:
 def clear(book: Ladders, orders: Entries) -> None:
     """Clear one market as the simulation does: crossing quotes, opposing orders, then both sides of the ladder."""
     book.cross()
-    orders.net(middle(book))
+    orders.net(middle(book, LEVEL_MID * book.grid))
     for row in range(2):
         orders.walk(row, book)
 
@@ -68,16 +68,34 @@ def test_fills_do_not_depend_on_the_order_of_market_orders(market: tuple[Ladders
 def test_fills_do_not_depend_on_the_order_of_makers(market: tuple[Ladders, Entries], places: list[int]) -> None:
     book, orders = market
     order = [*(s for s in places if s < book.owners - 1), book.owners - 1]
-    other_book, other = (
-        book._replace(base=book.base[order].copy(), posted=book.posted[order].copy(), place=book.place.copy(), owner=book.owner.copy()),
-        deepcopy(orders),
-    )
+    other_book, other = deepcopy(book), deepcopy(orders)
+    for name in ("base", "scale", "eaten", "left"):
+        getattr(other_book, name)[:] = getattr(book, name)[:, order]
     clear(book, orders)
     clear(other_book, other)
     assert other_book.owner == near(book.owner[:, order])
     assert other_book.posted == near(book.posted[order])
     for row in range(2):
         assert other.filled(row) == near(orders.filled(row))
+
+
+@few
+@given(markets())
+def test_sellers_and_buyers_are_treated_alike(market: tuple[Ladders, Entries]) -> None:
+    book, orders = market
+    mirror, other = deepcopy(book), deepcopy(orders)
+    mirror.base[:] = 2 * LEVEL_MID - book.base[..., ::-1]
+    for name in ("scale", "eaten", "left"):
+        getattr(mirror, name)[:] = getattr(book, name)[:, :, ::-1]
+    other.entries[:], other.cause[:], other.counts[:] = orders.entries[::-1], orders.cause[::-1], orders.counts[::-1]
+    other.entries[:, E_LIMIT] = (2 * LEVEL_MID - np.round(other.entries[:, E_LIMIT] / book.grid)) * book.grid
+    clear(book, orders)
+    clear(mirror, other)
+    for row in range(2):
+        assert other.filled(1 - row) == near(orders.filled(row))
+    assert mirror.owner[[2, 0]] == near(book.owner[[0, 2]])
+    assert mirror.posted == near(book.posted[:, ::-1])
+    assert other.charge == near(-orders.charge)
 
 
 @few
@@ -111,6 +129,26 @@ def test_matching_quotes_makes_and_loses_nothing_and_leaves_no_crossed_book(book
     assert bid is None or ask is None or bid < ask
 
 
+@settings(max_examples=200)
+@given(ladders(crossed=False), st.lists(st.tuples(st.floats(-6.0, 15.0), st.integers(-3, 25)), min_size=1, max_size=5), st.integers(0, 1))
+def test_what_owners_gave_is_what_takers_got_however_large_an_order(book: Ladders, asked: list[tuple[float, int]], row: int) -> None:
+    sign = (-1, 1)[row]
+    orders = Entries(np.zeros((2, 5, ENTRIES)), np.zeros((2, ENTRIES), np.int64), np.zeros(2, np.int64), np.zeros(16), np.zeros(16))
+    for i, (power, far) in enumerate(asked):
+        orders.entries[row, E_QUANTITY, i] = 10.0**power
+        orders.entries[row, E_LIMIT, i] = sign * math.inf if far > 20 else (LEVEL_MID + sign * far) * book.grid
+    orders.counts[row] = len(asked)
+    wanted, told, plain = orders.entries[row, E_QUANTITY, : len(asked)].copy(), plain_orders(orders, row), plain_book(book)
+    plain.walk(sign, told)
+    traded, _, _, _ = orders.walk(row, book)
+    filled, cash = orders.filled(row), orders.cash(row)
+    last_unit = pytest.approx(book.owner[2 * row].sum(), rel=1e-14, abs=0.0)
+    assert (filled.sum(), traded) == (last_unit, last_unit)
+    assert cash.sum() == pytest.approx(book.owner[2 * row + 1].sum(), rel=1e-14, abs=0.0)
+    assert (filled <= wanted * (1.0 + 1e-15)).all()
+    assert filled == pytest.approx([order.filled for order in told], rel=1e-9, abs=0.0), "each gets what the plain book gives it"
+
+
 @few
 @given(markets(crossed=False), st.integers(0, 1))
 def test_nobody_trades_beyond_the_worst_price_at_any_level(market: tuple[Ladders, Entries], row: int) -> None:
@@ -120,7 +158,9 @@ def test_nobody_trades_beyond_the_worst_price_at_any_level(market: tuple[Ladders
         limit = orders.entries[row, E_LIMIT, i]
         alone, whole, cut = shuffled(orders, [[i], []] if row == 0 else [[], [i]]), deepcopy(book), deepcopy(book)
         alone.counts[:] = (1, 0) if row == 0 else (0, 1)
-        cut.posted[:, side][sign * (limit - book.levels(side) * book.grid) < -1e-12] = 0.0
+        shown = cut.posted
+        shown[:, side][sign * (limit - book.levels(side) * book.grid) < -1e-12] = 0.0
+        cut.show(shown)
         other = deepcopy(alone)
         _, last, _, _ = alone.walk(row, whole)
         other.walk(row, cut)
@@ -147,7 +187,7 @@ def test_owners_at_a_level_and_orders_at_a_limit_are_served_in_proportion(shown:
     posted = np.zeros((owners, 2, 5))
     posted[:, :, 0] = np.array(shown)[:, None]
     base = np.tile([LEVEL_MID - 2, LEVEL_MID + 2], (owners, 1))
-    book = Ladders(0.0007, base, np.tile(np.arange(5), (2, 1)), posted, np.zeros((2, owners), np.int64), np.zeros((4, owners)))
+    book = book_showing(0.0007, base, np.tile(np.arange(5), (2, 1)), posted)
     orders = Entries(np.zeros((2, 5, ENTRIES)), np.zeros((2, ENTRIES), np.int64), np.zeros(2, np.int64), np.zeros(16), np.zeros(16))
     orders.entries[row, E_QUANTITY, : len(wanted)] = wanted
     orders.entries[row, E_LIMIT] = (-1, 1)[row] * math.inf
@@ -186,7 +226,7 @@ def test_one_sided_and_empty_books_give_prices_that_are_finite_and_positive(mark
     book, orders = market
     for side in (BID, ASK):
         if empty & (1 + side):
-            book.posted[:, side] = 0.0
+            book.scale[..., side], book.eaten[..., side] = 0.0, 0
     last = LEVEL_MID * book.grid + shift
     clear(book, orders)
     log_mid = middle(book, last)
@@ -205,7 +245,7 @@ def test_one_sided_and_empty_books_give_prices_that_are_finite_and_positive(mark
 def test_a_thinner_book_never_fills_more(market: tuple[Ladders, Entries]) -> None:
     book, orders = market
     thin, other = deepcopy(book), deepcopy(orders)
-    thin.posted[:] *= 0.5
+    thin.scale[:], thin.left[:] = 0.5 * book.scale, 0.5 * book.left
     for row in range(2):
         deep_fill, _, _, _ = orders.walk(row, book)
         thin_fill, _, _, _ = other.walk(row, thin)

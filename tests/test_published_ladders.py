@@ -55,7 +55,7 @@ def test_all_that_rests_is_taken_once_and_the_ladder_stays_as_it_was(side: int, 
     assert swept.coins == pytest.approx(sum(coins), rel=1e-9)
     assert swept.usd == pytest.approx(sum(p * q for p, q in zip(prices, coins, strict=True)), rel=1e-9)
     assert (swept.rungs, swept.prices) == (len(rows), len(set(prices)))
-    assert ladder.posted[0].tolist() == coins
+    assert ladder.coins[0].tolist() == coins
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from small_world import TEXT, Played, play, played, scenario
 from waxline.accounts.tables import CASH, Status
+from waxline.market.ladder import posted_coins
 from waxline.results.files import hashes_of
 from waxline.results.run_result import RunResult
 from waxline.results.schema import SHARE_COLUMNS
@@ -64,7 +65,7 @@ def assert_prices_are_sound(state: Any) -> None:
     for name, values in (("low", books.low), ("high", books.high)):
         assert np.all(np.isnan(values) | (values > 0.0)), f"{name} is no price {when}"
     assert np.all(books.low[~np.isnan(books.low)] <= books.high[~np.isnan(books.low)] * (1.0 + 1e-12))
-    assert np.all(books.posted >= 0.0), f"a quote is negative {when}"
+    assert np.all(posted_coins(state.markets, books) >= 0.0), f"a quote is negative {when}"
     assert np.all((books.depth_bid_usd >= 0.0) & (books.depth_ask_usd >= 0.0))
 
 

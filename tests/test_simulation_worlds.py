@@ -11,6 +11,7 @@ import pytest
 from small_world import play, played, scenario
 from waxline.analysis.summary import summarise
 from waxline.errors import WaxlineError
+from waxline.market.ladder import posted_coins
 from waxline.market.tables import O_ACCOUNT, O_CAUSE, O_LEFT, O_MARKET
 from waxline.results.schema import Cause
 from waxline.scenario.files import parse_scenario
@@ -156,7 +157,7 @@ def test_an_odd_world_runs_clean(world: str) -> None:
     state = run.state
     for name, values in {
         "cash": state.cells.cash, "traders": state.traders.cash, "balances": state.portfolios.balance, "equity": state.portfolios.equity,
-        "posted": state.books.posted, "accounting": run.recorder.causes["dlog"], "funds": state.venues.fund_cash,
+        "posted": posted_coins(state.markets, state.books), "accounting": run.recorder.causes["dlog"], "funds": state.venues.fund_cash,
     }.items():  # fmt: skip
         assert np.all(np.isfinite(values)), name
     for prices in (state.prices.mark, state.prices.asset_price, run.recorder.prices["mid"], run.recorder.prices["close"]):

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from small_books import LEVEL_MID, RUNGS, SIZES, Entries, Ladders, ladders, markets, plain_book, plain_orders, shown
+from small_books import LEVEL_MID, SIZES, Entries, Ladders, ladders, markets, plain_book, plain_orders, shown
 from waxline import reference
-from waxline.market.kernels import ASK, BID, NO_LEVEL, bounded_mid, side_depth_usd, sort_by_limit
+from waxline.market.kernels import ASK, BID, NO_LEVEL, bounded_mid, sort_by_limit
 from waxline.market.prices import INDEX, OWN_BOOK, REDEMPTION, index_price, median, median_of_three, update_oracle, update_prices
 from waxline.reference import BUY, SELL
-from waxline.simulation.clearing import E_QUANTITY
+from waxline.simulation.clearing import E_LIMIT, E_QUANTITY
 
 few = settings(max_examples=60)
 prices_usd = st.floats(0.001, 1e6)
@@ -86,17 +86,16 @@ def test_a_walk_fills_the_same_orders_and_owners_at_the_same_prices(market: tupl
 @given(ladders(), st.floats(-0.003, 0.003), st.floats(0.0005, 0.02))
 def test_depth_within_a_band_is_that_of_the_plain_book(book: Ladders, shift: float, band: float) -> None:
     log_mid = LEVEL_MID * book.grid + shift * 0.9973 + 1.3e-6
-    relative = np.exp(-book.offset * book.grid)
-    for side, sign in ((BID, BUY), (ASK, SELL)):
-        found = side_depth_usd(book.base[:, side], book.offset, relative, book.posted[:, side], book.grid, book.owners, RUNGS, side, log_mid, band)
-        assert found == near(plain_book(book).depth_usd(sign, log_mid, band))
+    found, plain = book.depth_usd(log_mid, band), plain_book(book)
+    assert found == near((plain.depth_usd(BUY, log_mid, band), plain.depth_usd(SELL, log_mid, band)))
 
 
 @few
 @given(st.lists(st.integers(-3, 3), max_size=40), st.integers(0, 1))
 def test_orders_are_sorted_by_limit_and_equal_limits_keep_their_places(limits: list[int], row: int) -> None:
-    order, spare = np.zeros(48, np.int64), np.zeros(48, np.int64)
-    sort_by_limit(len(limits), np.array([*map(float, limits), 0.0]), order, spare, (BID, ASK)[row])
+    order, spare, entries = np.zeros(48, np.int64), np.zeros(48, np.int64), np.zeros((2, 5, 48))
+    entries[row, E_LIMIT, : len(limits)] = limits
+    sort_by_limit(row, len(limits), entries, order, spare)
     told = [reference.Order((SELL, BUY)[row], float(n), float(limit)) for n, limit in enumerate(limits)]
     assert order[: len(limits)].tolist() == [int(one.quantity) for one in reference.by_limit(told)]
 

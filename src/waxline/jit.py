@@ -59,6 +59,21 @@ def njit(kernel: Kernel) -> Kernel:
     return cast(Kernel, compiled)
 
 
+def lean(kernel: Kernel) -> Kernel:
+    """Compile `kernel` as `njit` does, without numba's memory manager: it counts no references to arrays, and what allocates does not compile.
+
+    For kernels on many arrays that run per market and level: counting took longer than their work.
+    """
+    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(kernel)
+    return cast(Kernel, compiled)
+
+
+def inlined(kernel: Kernel) -> Kernel:
+    """Compile `kernel` as `lean` does, and into every kernel that calls it: handing over many arrays costs more than a small kernel does."""
+    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(kernel)
+    return cast(Kernel, compiled)
+
+
 def is_compiled() -> bool:
     """Tell whether compiled kernels for these sources are already on disk, so that a first run can say it compiles."""
     folder = Path(os.environ["NUMBA_CACHE_DIR"])

@@ -118,11 +118,11 @@ class Book:
         """Fill the market orders of one side level by level, at each level those that accept its price, in proportion."""
         before = self.best(-side)
         traded, last, charge = 0.0, None, defaultdict[int, float](float)
-        whole = sum(order.quantity for order in orders)
+        asked = {id(order): order.quantity for order in orders}
         while (level := self.best(-side)) is not None:
             active = [order for order in orders if order.quantity > 0.0 and order.accepts(level * self.grid)]
             wanted = sum(order.quantity for order in active)
-            if wanted <= NOTHING_LEFT * whole:
+            if wanted <= NOTHING_LEFT * sum(asked[id(order)] for order in active):
                 break
             last = level * self.grid
             quantity = min(wanted, self.shown(-side, level))

@@ -19,17 +19,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from waxline.agents.rules_quoting import inventory_shift
-from waxline.jit import njit
-from waxline.market.kernels import ASK, BID, NO_LEVEL, advance, best_level, bounded_mid
+from waxline.jit import inlined, lean, njit
+from waxline.market.kernels import ASK, BID, NO_LEVEL, bounded_mid, post_side, rungs_within, withdraw_side
 
 NEWS, REQUOTING = 0, 5
 LAG_S = 10.0
 
 
-@njit
+@inlined
 def book_requote(step, recent, temporary, pending, m, delta, news, links, link_market):
     """Book the move `delta` of market `m`'s log mid between clearings to causes; writes `step`, `temporary`, `pending`.
 
@@ -94,29 +92,23 @@ def quote_target(volatility_ratio, pull_ratio, cool_down_s, pulled_until_s, t_s,
     return size, pulled_until_s
 
 
-@njit
-def post_side(posted, target_usd, price, scale, refill, cut, end_rung):
-    """Move one owner's rungs [K] toward their targets (USD per rung times `scale`, in coins at `price`); writes `posted`."""
-    for k in range(posted.size):
-        target = target_usd[k] * scale / price if k < end_rung else 0.0
-        rate = refill if target > posted[k] else cut
-        posted[k] += rate * (target - posted[k])
-
-
-@njit
-def quote_books(markets, books, causes, makers, rules, inventory, coins, budget, fair, redemption, link_rate, speed, t_s, dt, links, place):
+@lean
+def quote_books(markets, books, causes, makers, rules, inventory, coins, budget, fair, redemption, link_rate, speed, t_s, dt, links, rates):
     """Let makers and the crowd cancel and post in every market; writes `books`, `causes`, and the makers' pull times.
 
     inventory, coins [S, M]: coins above target, coins that may be offered (infinite for perps); budget [S, M] USD for bids;
     fair [A] log fair value; redemption [M] log redemption value of claims (NaN elsewhere); link_rate [M, L] per step; speed [V].
+    Working arrays: links [L], rates [C, V + 2].
     """
-    base, posted, estimate, skews, size_frac, pulled = books.base, books.posted, books.estimate, books.skew, books.size_frac, books.pulled_until_s
+    base, scale, eaten, left, first, estimate, skews = books.base, books.scale, books.eaten, books.left, books.first, books.estimate, books.skew
+    size_frac, pulled = books.size_frac, books.pulled_until_s
     mids, best_bid, best_ask, turnover = books.mid, books.best_bid, books.best_ask, books.turnover_usd_s
     variance, variance_fast, lag, traded_log = books.variance, books.variance_fast, books.lag, books.traded_log
-    offset, maker_usd, crowd_usd, link_market = markets.offset, markets.maker_usd, markets.crowd_usd, markets.link_market
+    offset, usd, link_market = markets.offset, markets.usd, markets.link_market
+    maker_whole_usd = markets.maker_whole_usd
     step, recent, temporary, pending = causes.step, causes.recent, causes.temporary, causes.pending
     shares, pull_ratio, cool_down, speeds, caps, alive = makers.share, makers.pull_ratio, makers.cool_down_s, makers.speed, makers.cap, makers.alive
-    owners, rungs = base.shape[1], posted.shape[3]
+    owners, rungs = base.shape[1], usd.shape[2]
     crowd = owners - 1
     cut_part = 1.0 - math.exp(-rules.cut_rate * dt)
     news_gain = 1.0 - math.exp(-dt / rules.news_tau_s)
@@ -125,7 +117,12 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
     slow_memory = 1.0 - math.exp(-dt / rules.volatility_window_s)
     fast_memory = 1.0 - math.exp(-dt / LAG_S)
     lag_scale = (1.0 / (1.0 - fast_memory) ** 2 - 1.0) / dt
-    best = np.empty(2, np.int64)
+    kinds, venues = rules.refill_rate.size, speed.size
+    for n in range(kinds):
+        for v in range(venues):
+            rates[n, v] = 1.0 - math.exp(-rules.refill_rate[n] * dt * speed[v])
+        rates[n, venues] = 1.0 - math.exp(-rules.crowd_refill[n] * dt)
+        rates[n, venues + 1] = 1.0 - math.exp(-dt / rules.crowd_tau_s[n])
     for m in range(mids.size):
         mid, grid, calm, depth = mids[m], markets.grid[m], markets.volatility[m], markets.depth_usd[m]
         kind, venue = markets.size_class[m], markets.venue[m]
@@ -163,14 +160,16 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
             half += rules.spread_share * math.sqrt(variance_fast[m] * 10.0)
             size_scale = rules.size_scale
         pull_scale = 3.0 if kind <= 1 else 1.0
-        refill = 1.0 - math.exp(-rules.refill_rate[kind] * dt * speed[venue])
+        refill = rates[kind, venue]
         most = rules.inventory_limit if markets.perp[m] else rules.inventory_limit_spot
-        whole_usd = 0.0
-        for k in range(rungs):
-            whole_usd += maker_usd[m, k]
+        whole_usd = maker_whole_usd[m]
+        gain, gain_speed = 0.0, -1.0
+        best_bid_level, best_ask_level = NO_LEVEL, -NO_LEVEL
         for s in range(crowd):
             share = shares[s, kind]
-            gain = 1.0 - math.exp(-rules.own_rate * speeds[s] * learning * dt)
+            if speeds[s] != gain_speed:
+                gain_speed = speeds[s]
+                gain = 1.0 - math.exp(-rules.own_rate * gain_speed * learning * dt)
             change = gain * (traded_log[m] + skew_mean - estimate[s, m]) + link_total + news
             estimate[s, m] += change
             moved += share * change
@@ -183,9 +182,8 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
             pulled[s, m] = until
             if rules.withdraw and alive[s] == 0.0:
                 size = 0.0
-                for k in range(rungs):
-                    posted[m, s, BID, k] = 0.0
-                    posted[m, s, ASK, k] = 0.0
+                withdraw_side(m, s, BID, usd, scale, eaten, first)
+                withdraw_side(m, s, ASK, usd, scale, eaten, first)
             size_frac[s, m] = size
             full = share * whole_usd
             held = 0.0
@@ -196,49 +194,48 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
             skews[s, m] = skew
             reservation = estimate[s, m] - skew
             bid = int(math.floor((reservation - half) / grid))
-            ask = int(math.ceil((reservation + half) / grid))
+            ask = max(int(math.ceil((reservation + half) / grid)), bid + 1)
             base[m, s, BID] = bid
-            base[m, s, ASK] = max(ask, bid + 1)
-            bid_scale = share * size * (1.0 - max(held, 0.0))
-            ask_scale = share * size * (1.0 + min(held, 0.0))
-            if full > 0.0 and size > 0.0:
-                bid_scale *= min(1.0, max(budget[s, m], 0.0) / (full * size))
-                ask_scale *= min(1.0, max(coins[s, m], 0.0) * price / (full * size))
-            post_side(posted[m, s, BID], maker_usd[m], price, bid_scale, refill, cut_part, rungs)
-            post_side(posted[m, s, ASK], maker_usd[m], price, ask_scale, refill, cut_part, rungs)
-        crowd_up = 1.0 - math.exp(-rules.crowd_refill[kind] * dt)
-        x = estimate[crowd, m] + (1.0 - math.exp(-dt / rules.crowd_tau_s[kind])) * (mid - estimate[crowd, m])
+            base[m, s, ASK] = ask
+            for side in range(2):
+                part = 1.0 - max(held, 0.0) if side == BID else 1.0 + min(held, 0.0)
+                if full > 0.0 and size > 0.0:
+                    affordable = max(budget[s, m], 0.0) if side == BID else max(coins[s, m], 0.0) * price
+                    part *= min(1.0, affordable / (full * size))
+                post_side(m, s, side, 0, usd, scale, eaten, left, first, share * size * part / price, refill, cut_part, rungs)
+            if first[m, s, BID] < rungs:
+                best_bid_level = max(best_bid_level, bid - offset[m, 0, first[m, s, BID]])
+            if first[m, s, ASK] < rungs:
+                best_ask_level = min(best_ask_level, ask + offset[m, 0, first[m, s, ASK]])
+        crowd_up = rates[kind, venues]
+        x = estimate[crowd, m] + rates[kind, venues + 1] * (mid - estimate[crowd, m])
         estimate[crowd, m] = x
         price = math.exp(x)
         bid = int(math.floor((x - markets.half_spread[m]) / grid))
         base[m, crowd, BID] = bid
-        base[m, crowd, ASK] = max(int(math.ceil((x + markets.half_spread[m]) / grid)), bid + 1)
-        last_rung = rungs
-        for k in range(rungs):
-            if (bid - offset[m, 1, k]) * grid < markets.bid_end[m]:
-                last_rung = k
-                break
-        bid_scale = min(1.0, max(budget[crowd, m], 0.0) / (depth + 1.0))
-        ask_scale = min(1.0, max(coins[crowd, m], 0.0) * price / (depth + 1.0))
-        post_side(posted[m, crowd, BID], crowd_usd[m], price, bid_scale, crowd_up, crowd_cut, last_rung)
-        post_side(posted[m, crowd, ASK], crowd_usd[m], price, ask_scale, crowd_up, crowd_cut, rungs)
+        ask = max(int(math.ceil((x + markets.half_spread[m]) / grid)), bid + 1)
+        base[m, crowd, ASK] = ask
+        last_rung = rungs_within(m, 1, offset, bid - int(math.ceil(markets.bid_end[m] / grid)), rungs)
+        for side in range(2):
+            affordable = max(budget[crowd, m], 0.0) if side == BID else max(coins[crowd, m], 0.0) * price
+            target = min(1.0, affordable / (depth + 1.0)) / price
+            post_side(m, crowd, side, 1, usd, scale, eaten, left, first, target, crowd_up, crowd_cut, last_rung if side == BID else rungs)
+        if first[m, crowd, BID] < rungs:
+            best_bid_level = max(best_bid_level, bid - offset[m, 1, first[m, crowd, BID]])
+        if first[m, crowd, ASK] < rungs:
+            best_ask_level = min(best_ask_level, ask + offset[m, 1, first[m, crowd, ASK]])
         change = moved / moved_weight if moved_weight > 0.0 else 0.0
         lag[m] = (lag[m] + change) * (1.0 - fast_memory)
         seen = lag[m] * lag[m] * lag_scale
         variance[m] += slow_memory * (seen - variance[m])
         variance_fast[m] += fast_memory * (seen - variance_fast[m])
-        for side in range(2):
-            for s in range(owners):
-                place[s] = 0
-            advance(posted[m, :, side], place, owners, rungs)
-            best[side] = best_level(base[m, :, side], offset[m], place, owners, rungs, side)
-        if best[0] == NO_LEVEL or best[1] == NO_LEVEL:
-            after = bounded_mid(best[0], best[1], grid, mid)
+        if best_bid_level == NO_LEVEL or best_ask_level == -NO_LEVEL:
+            after = bounded_mid(best_bid_level, best_ask_level if best_ask_level != -NO_LEVEL else NO_LEVEL, grid, mid)
             news = 0.0
             for n in range(links.size):
                 links[n] = 0.0
         else:
-            after = bounded_mid(best[0], best[1], grid, mid)
+            after = bounded_mid(best_bid_level, best_ask_level, grid, mid)
         if after != mid:
             book_requote(step, recent, temporary, pending, m, after - mid, news, links, link_market)
         mids[m] = after

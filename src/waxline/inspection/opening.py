@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from waxline.accounts.kernels import value_portfolios
 from waxline.accounts.tables import CASH
-from waxline.market.kernels import ASK, BID, NO_LEVEL, advance, best_level, side_depth_usd, walk
+from waxline.market.kernels import ASK, BID, NO_LEVEL, depth_usd
+from waxline.market.ladder import posted_coins
+from waxline.market.one_side import Side, walk
 from waxline.results.opening import Opening
-from waxline.results.schema import N_CAUSES
 from waxline.scenario.schema import Scenario
 from waxline.scenario.world import USD
 from waxline.simulation.run import open_state
@@ -67,31 +68,37 @@ def opening_of(state: State, scenario: Scenario) -> Opening:
 def book_shapes(state: State) -> tuple[Floats, Floats]:
     """Return cumulative USD [M, 2, D] within the distances of the mid, and the full spread [M] in bps, of the books as posted."""
     markets, books = state.markets, state.books
-    count, owners, rungs = markets.venue.size, books.base.shape[1], books.posted.shape[3]
-    depth = np.zeros((count, 2, DISTANCES_BPS.size))
-    spread = np.full(count, np.nan)
-    for m in range(count):
-        bid, ask = (best_of(state, m, side) for side in (BID, ASK))
-        if bid == NO_LEVEL or ask == NO_LEVEL:
-            continue
-        grid = float(markets.grid[m])
-        spread[m] = (ask - bid) * grid * 1e4
-        mid = 0.5 * (bid + ask) * grid
-        for side in (BID, ASK):
-            for n, bps in enumerate(DISTANCES_BPS):
-                depth[m, side, n] = side_depth_usd(
-                    books.base[m, :, side], markets.offset[m], markets.relative[m], books.posted[m, :, side], grid, owners, rungs, side, mid, bps * 1e-4
-                )
+    depth = np.zeros((markets.venue.size, 2, DISTANCES_BPS.size))
+    spread, looked = np.full(markets.venue.size, np.nan), np.zeros_like(books.inside)
+    for m, sides, mid in standing(state):
+        spread[m] = (sides[ASK].best - sides[BID].best) * sides[BID].grid * 1e4
+        for n, bps in enumerate(DISTANCES_BPS):
+            depth[m, :, n] = depth_usd(
+                m,
+                books.base,
+                markets.offset,
+                markets.relative,
+                markets.cumulative,
+                books.scale,
+                books.eaten,
+                books.left,
+                looked,
+                sides[BID].grid,
+                mid,
+                bps * 1e-4,
+            )
     return depth, spread
 
 
-def best_of(state: State, m: int, side: int) -> int:
-    """Return the best level of one side of market `m`, NO_LEVEL where it is empty."""
-    books = state.books
-    owners, rungs = books.base.shape[1], books.posted.shape[3]
-    place = np.zeros(owners, dtype=np.int64)
-    advance(books.posted[m, :, side], place, owners, rungs)
-    return int(best_level(books.base[m, :, side], state.markets.offset[m], place, owners, rungs, side))
+def standing(state: State) -> Iterator[tuple[int, tuple[Side, Side], float]]:
+    """Yield every market where both sides stand: its number, bids and asks, log mid."""
+    markets, base = state.markets, state.books.base
+    coins = posted_coins(markets, state.books)
+    for m in range(markets.venue.size):
+        grid = float(markets.grid[m])
+        bids, asks = (Side(side, grid, base[m, :, side], markets.offset[m], coins[m, :, side]) for side in (BID, ASK))
+        if bids.best != NO_LEVEL and asks.best != NO_LEVEL:
+            yield m, (bids, asks), 0.5 * (bids.best + asks.best) * grid
 
 
 def sale_impact(state: State, sizes: Floats) -> tuple[Floats, Floats, Floats]:
@@ -99,27 +106,16 @@ def sale_impact(state: State, sizes: Floats) -> tuple[Floats, Floats, Floats]:
 
     Each sale walks a copy of the bids by the clearing's own kernel, without limit; NaN where nothing is filled.
     """
-    markets, books = state.markets, state.books
-    count, owners, rungs = markets.venue.size, books.base.shape[1], books.posted.shape[3]
-    walked, cost, filled = (np.full((count, sizes.size), np.nan) for _ in range(3))
-    order, cause = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    for m in range(count):
-        bid, ask = (best_of(state, m, side) for side in (BID, ASK))
-        if bid == NO_LEVEL or ask == NO_LEVEL:
-            continue
-        grid = float(markets.grid[m])
-        mid = 0.5 * (bid + ask) * grid
+    markets = state.markets
+    walked, cost, filled = (np.full((markets.venue.size, sizes.size), np.nan) for _ in range(3))
+    for m, (bids, _), mid in standing(state):
         for n, size in enumerate(sizes):
-            quantity = np.array([size * markets.depth_usd[m] / math.exp(mid)])
-            got, cash = np.zeros(1), np.zeros(1)
-            traded, last, _, _ = walk(
-                BID, 1, order, quantity, np.array([-np.inf]), cause, got, cash, np.zeros(N_CAUSES), books.base[m, :, BID], markets.offset[m],
-                books.posted[m, :, BID].copy(), grid, owners, rungs, np.zeros(owners, dtype=np.int64), np.zeros(owners), np.zeros(owners), np.zeros(N_CAUSES),
-            )  # fmt: skip
-            if traded > 0.0:
-                walked[m, n] = (bid * grid - last) * 1e4
-                cost[m, n] = (mid - math.log(cash[0] / got[0])) * 1e4
-                filled[m, n] = got[0] / quantity[0]
+            quantity = size * markets.depth_usd[m] / math.exp(mid)
+            sale = walk(bids, np.array([quantity]), np.array([-np.inf]))
+            if sale.filled[0] > 0.0:
+                walked[m, n] = (bids.best * bids.grid - sale.last) * 1e4
+                cost[m, n] = (mid - math.log(sale.cash[0] / sale.filled[0])) * 1e4
+                filled[m, n] = sale.filled[0] / quantity
     return walked, cost, filled
 
 
@@ -182,19 +178,9 @@ def pledged_and_loan(state: State, scenario: Scenario, s: int, v: int, share: fl
 
 def posted_usd(state: State) -> Floats:
     """Return what each maker posts within 1 % of the mid, both sides together, USD [S, M]."""
-    markets, books = state.markets, state.books
-    count, owners, rungs = markets.venue.size, books.base.shape[1], books.posted.shape[3]
-    out = np.zeros((owners, count))
-    for m in range(count):
-        bid, ask = (best_of(state, m, side) for side in (BID, ASK))
-        if bid == NO_LEVEL or ask == NO_LEVEL:
-            continue
-        mid, grid = 0.5 * (bid + ask) * float(markets.grid[m]), float(markets.grid[m])
-        for s in range(owners):
-            for side in (BID, ASK):
-                alone = np.zeros((owners, rungs))
-                alone[s] = books.posted[m, s, side]
-                out[s, m] += side_depth_usd(books.base[m, :, side], markets.offset[m], markets.relative[m], alone, grid, owners, rungs, side, mid, 0.01)
+    out = np.zeros((state.books.base.shape[1], state.markets.venue.size))
+    for m, sides, mid in standing(state):
+        out[:, m] = sides[BID].depth_usd(mid, 0.01) + sides[ASK].depth_usd(mid, 0.01)
     return out
 
 

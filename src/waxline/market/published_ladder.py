@@ -11,26 +11,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from waxline.market.kernels import walk
+from waxline.market.one_side import Side, walk
 from waxline.market.tables import ASK, BID
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 EXACT_GRID = 1e-12
 """Log price per level at which a published price is kept to twelve digits."""
-
-
-class Ladder(NamedTuple):
-    """Hold one side of a book of one owner as the kernels read it: best level [1], offsets [2, K] (both rows alike), coins [1, K]."""
-
-    side: int
-    grid: float
-    base: Ints
-    offset: Ints
-    posted: Floats
 
 
 class Sweep(NamedTuple):
@@ -48,8 +34,8 @@ class Sweep(NamedTuple):
         return self.usd / self.coins if self.coins > 0.0 else math.nan
 
 
-def ladder_of(prices_usd: Sequence[float], coins: Sequence[float], side: int, grid: float = EXACT_GRID) -> Ladder:
-    """Return the ladder of published levels, best first: bids (side 0) with falling, asks (side 1) with rising prices; equal ones may repeat.
+def ladder_of(prices_usd: Sequence[float], coins: Sequence[float], side: int, grid: float = EXACT_GRID) -> Side:
+    """Return the ladder of one owner from published levels, best first: bids (side 0) with falling, asks (side 1) with rising prices; equal ones may repeat.
 
     Raises ValueError when there is no level, a price or quantity is not positive, the lengths differ, or the order is not best first.
     """
@@ -61,26 +47,20 @@ def ladder_of(prices_usd: Sequence[float], coins: Sequence[float], side: int, gr
     away = levels[0] - levels if side == BID else levels - levels[0]
     if np.any(np.diff(away) < 0):
         raise ValueError(f"levels must stand best first: {'bids fall' if side == BID else 'asks rise'}")
-    return Ladder(side, grid, levels[:1].copy(), np.vstack([away, away]), np.array([coins], dtype=np.float64))
+    return Side(side, grid, levels[:1].copy(), np.vstack([away, away]), np.array([coins], dtype=np.float64))
 
 
-def sweep(ladder: Ladder, coins: float, worst_usd: float | None = None) -> Sweep:
+def sweep(ladder: Side, coins: float, worst_usd: float | None = None) -> Sweep:
     """Trade a market order of `coins` against a ladder with the walk of the simulation; the ladder is left as it is.
 
     worst_usd: the price beyond which the order does not trade; None: any.
     """
-    posted = ladder.posted.copy()
     free = -math.inf if ladder.side == BID else math.inf
     limit = np.array([free if worst_usd is None else math.log(worst_usd)])
-    filled, cash, got, paid = np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1)
-    place, cause, order = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
-    walk(
-        ladder.side, 1, order, np.array([coins]), limit, cause, filled, cash, np.zeros(1), ladder.base, ladder.offset, posted, ladder.grid, 1,
-        posted.shape[1], place, got, paid, np.zeros(1),
-    )  # fmt: skip
-    taken = np.flatnonzero(posted[0] < ladder.posted[0])
+    walked = walk(ladder, np.array([coins]), limit)
+    taken = np.flatnonzero(walked.left[0] < ladder.coins[0])
     if taken.size == 0:
         return Sweep(0.0, 0.0, math.nan, 0, 0)
     reached = ladder.offset[0, taken]
     level = ladder.base[0] + (reached[-1] if ladder.side == ASK else -reached[-1])
-    return Sweep(float(filled[0]), float(cash[0]), math.exp(level * ladder.grid), int(taken.size), int(np.unique(reached).size))
+    return Sweep(float(walked.filled[0]), float(walked.cash[0]), math.exp(level * ladder.grid), int(taken.size), int(np.unique(reached).size))

@@ -22,7 +22,12 @@ BID, ASK = 0, 1
 
 
 class Markets(NamedTuple):
-    """Hold what does not change in a run, per market."""
+    """Hold what does not change in a run, per market.
+
+    offset [M, 2, K]: levels from an owner's best quote to its rungs, shape 0 of makers, 1 of the crowd; usd [M, 2, K] on each rung of a full ladder,
+    maker_whole_usd [M] on all rungs of makers; relative [M, 2, 2, K]: price of a rung over that of the best one, per side and shape;
+    cumulative [M, 2, 2, K + 1]: sums of usd times it over the rungs before.
+    """
 
     venue: Ints
     asset: Ints
@@ -39,19 +44,30 @@ class Markets(NamedTuple):
     claim_asset: Ints
     claim_units: Floats
     offset: Ints
+    usd: Floats
+    maker_whole_usd: Floats
     relative: Floats
-    maker_usd: Floats
-    crowd_usd: Floats
+    cumulative: Floats
     bid_end: Floats
     fee_frac: Floats
     stream: Ints
 
 
 class Books(NamedTuple):
-    """Hold the ladders and everything derived from them, per market."""
+    """Hold the ladders and everything derived from them, per market.
+
+    base [M, S, 2]: levels of best quotes; scale [M, S, 2]: coins per USD of the owner's shape, so that rung k shows scale * usd[k] coins from `eaten`
+    [M, S, 2] on; before it, left [M, S, 2, K] coins (what stands there from `eaten` on is old). `waxline.market.ladder.posted_coins` writes it out.
+    first [M, S, 2]: the first rung with coins after the last posting (K: none); inside [M, 2]: rungs of each shape that lay within 1 % of the mid,
+    where the next look at depth starts.
+    """
 
     base: Ints
-    posted: Floats
+    scale: Floats
+    eaten: Ints
+    left: Floats
+    first: Ints
+    inside: Ints
     estimate: Floats
     skew: Floats
     size_frac: Floats
@@ -119,3 +135,6 @@ O_FILLED, O_CASH, O_ROW_FILLED, O_ROW_CASH, O_SINCE, O_EQUITY, O_TAKEN, O_TAKEN_
 """Columns of an order: account (trader, or -1 - portfolio), market, side, coins left, coins worked this step, worst log price, cause,
 generation, coins and USD filled in all and since the last row, second it was given, equity then,
 coins and USD taken over since the last row, coins at the start, and from O_SHARES the shares by cause."""
+
+E_QUANTITY, E_LIMIT, E_FILLED, E_CASH, E_NETTED = range(5)
+"""Columns of a market order while a market is cleared: coins left after netting, worst log price, coins filled, USD filled, coins netted."""

@@ -10,6 +10,7 @@ from waxline.accounts.kernels import value_portfolios
 from waxline.agents.tables import Flow
 from waxline.liquidation.tables import R_SHARES, Rows
 from waxline.market.tables import O_SHARES, Orders
+from waxline.parameter import CLASSES
 from waxline.results.schema import N_CAUSES
 from waxline.scenario.schema import Scenario
 from waxline.shocks.news import fair_paths
@@ -89,7 +90,7 @@ def build_state(scenario: Scenario) -> State:
         clock=build_clock(scenario, names, markets, pairs),
         pending=build_pending(scenario, names, markets),
         rows=empty_rows(traders.quantity.size * 6 + SPARE_ROWS),
-        scratch=empty_scratch(traders.quantity.size + 4096, owners),
+        scratch=empty_scratch(traders.quantity.size + 4096, owners, len(names.venues)),
         slot_account=slot_account,
         tiers=tiers,
         perp_range=(starts, ends),
@@ -130,10 +131,12 @@ def fill_books(state: State) -> None:
         ask = max(int(np.ceil((books.mid[m] + markets.half_spread[m]) / markets.grid[m])), bid + 1)
         books.base[m, :, 0], books.base[m, :, 1] = bid, ask
         for s in range(owners - 2):
-            books.posted[m, s, :, :] = makers.share[s, markets.size_class[m]] * markets.maker_usd[m] / price[m]
-        books.posted[m, owners - 1, :, :] = markets.crowd_usd[m] / price[m]
+            books.scale[m, s] = makers.share[s, markets.size_class[m]] / price[m]
+        books.scale[m, owners - 1] = 1.0 / price[m]
         end = (bid - markets.offset[m, 1]) * markets.grid[m] < markets.bid_end[m]
-        books.posted[m, owners - 1, 0, end] = 0.0
+        if end.any():
+            books.eaten[m, owners - 1, 0] = end.size
+            books.left[m, owners - 1, 0] = np.where(end, 0.0, markets.usd[m, 1] / price[m])
 
 
 def spot_budget(scenario: Scenario, names, markets) -> np.ndarray:  # type: ignore[no-untyped-def]
@@ -223,8 +226,8 @@ def empty_rows(capacity: int) -> Rows:
     return Rows(table=np.zeros((capacity, R_SHARES + N_CAUSES)), used=np.zeros(2, dtype=np.int64))
 
 
-def empty_scratch(capacity: int, owners: int) -> Scratch:
-    """Return working arrays of the clearing."""
+def empty_scratch(capacity: int, owners: int, venues: int) -> Scratch:
+    """Return working arrays of posting and clearing."""
     entries = capacity + Flow.COUNT
     return Scratch(
         entries=np.zeros((2, 5, entries)),
@@ -234,6 +237,10 @@ def empty_scratch(capacity: int, owners: int) -> Scratch:
         spare=np.zeros(entries, dtype=np.int64),
         owner=np.zeros((4, owners)),
         place=np.zeros((2, owners), dtype=np.int64),
+        key=np.zeros((2, owners), dtype=np.int64),
+        at=np.zeros((2, owners), dtype=np.int64),
+        counts=np.zeros(2, dtype=np.int64),
+        rates=np.zeros((len(CLASSES), venues + 2)),
         charge=np.zeros(N_CAUSES),
         by_cause=np.zeros(N_CAUSES),
     )

@@ -141,7 +141,7 @@ def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: 
     """
     rules = scenario.makers
     share = np.array([row.shares() for row in rules.accounts]).reshape(len(rules.accounts), len(CLASSES))
-    whole = markets.maker_usd.sum(axis=1)
+    whole = markets.maker_whole_usd
     for s in range(slot_account.shape[0] - 1):
         entrant = s == len(rules.accounts)
         part = share[s] if not entrant else share.max(axis=0, initial=0.0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from waxline.accounts.tables import Cell
 from waxline.agents.tables import ArbitrageRules, Flow, FlowRules, Pairs, QuoteRules
-from waxline.market.ladder import crowd_ladder, depth_inside, maker_ladder
+from waxline.market.ladder import crowd_ladder, depth_inside, maker_ladder, shape_sums
 from waxline.market.tables import RUNGS, Books, Causes, Flows, Markets
 from waxline.parameter import CLASSES, ByClass
 from waxline.results.schema import N_CAUSES, Cause
@@ -58,14 +58,15 @@ def build_markets(scenario: Scenario, names: Names) -> Markets:
     half = np.array([(row.half_spread_bps if row.half_spread_bps is not None else class_half[classes[m]]) * 1e-4 for m, row in enumerate(rows)])
     depth = np.array([row.depth_usd for row in rows])
     offset = np.zeros((count, 2, RUNGS), dtype=np.int64)
-    maker_usd, crowd_usd = np.zeros((count, RUNGS)), np.zeros((count, RUNGS))
+    usd = np.zeros((count, 2, RUNGS))
     share = scenario.makers.depth_share_frac
     volatility = np.array([max(asset_of[row.asset].volatility_1m_bps, 1.0) * 1e-4 for row in rows])
     for m in range(count):
         gap = min(scenario.crowd.gap_volatilities * volatility[m], scenario.crowd.gap_limit_frac)
-        offset[m, 1], crowd_usd[m] = crowd_ladder((1.0 - share) * depth[m], grid[m], half[m], scenario.crowd.reach_frac, gap)
-        shown = depth[m] - depth_inside(offset[m, 1], crowd_usd[m], grid[m], half[m])
-        offset[m, 0], maker_usd[m] = maker_ladder(shown, grid[m], half[m], scenario.makers.reach_frac, scenario.makers.depth_exponent)
+        offset[m, 1], usd[m, 1] = crowd_ladder((1.0 - share) * depth[m], grid[m], half[m], scenario.crowd.reach_frac, gap)
+        shown = depth[m] - depth_inside(offset[m, 1], usd[m, 1], grid[m], half[m])
+        offset[m, 0], usd[m, 0] = maker_ladder(shown, grid[m], half[m], scenario.makers.reach_frac, scenario.makers.depth_exponent)
+    relative, cumulative = shape_sums(offset, usd, grid)
     reference = np.array([reference_price(scenario, row.asset) for row in rows])
     log_reference = np.log(reference)
     perp = np.array([str(row.kind) == "perp" for row in rows])
@@ -93,9 +94,10 @@ def build_markets(scenario: Scenario, names: Names) -> Markets:
         claim_asset=claim_asset,
         claim_units=claim_units,
         offset=offset,
-        relative=np.exp(-offset * grid[:, None, None]),
-        maker_usd=maker_usd,
-        crowd_usd=crowd_usd,
+        usd=usd,
+        maker_whole_usd=usd[:, 0].sum(axis=1),
+        relative=relative,
+        cumulative=cumulative,
         bid_end=log_reference + np.log1p(-np.array([row.bid_end_frac for row in rows])),
         fee_frac=np.array([venue_of[row.venue].taker_fee_bps * 1e-4 for row in rows]),
         stream=np.array([stream_number(row.name) for row in rows]),
@@ -172,7 +174,11 @@ def build_books(markets: Markets, owners: int) -> tuple[Books, Causes]:
     mid = markets.log_reference.copy()
     books = Books(
         base=np.zeros((count, owners, 2), dtype=np.int64),
-        posted=np.zeros((count, owners, 2, RUNGS)),
+        scale=np.zeros((count, owners, 2)),
+        eaten=np.zeros((count, owners, 2), dtype=np.int64),
+        left=np.zeros((count, owners, 2, RUNGS)),
+        first=np.full((count, owners, 2), RUNGS),
+        inside=np.zeros((count, 2), dtype=np.int64),
         estimate=np.tile(mid, (owners, 1)),
         skew=np.zeros((owners, count)),
         size_frac=np.ones((owners, count)),

@@ -1,7 +1,4 @@
-"""Compiled loop that clears every market once: quotes, netting, ladder; fills move balances, mid moves are booked to causes.
-
-Kernels that run per market get arrays, not groups of arrays: passing groups costs more than the work.
-"""
+"""Compiled loop that clears every market once: quotes, netting, ladder; fills move balances, mid moves are booked to causes."""
 
 from __future__ import annotations
 
@@ -12,10 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waxline.accounts.kernels import position_after, trade_portfolio, trade_single
-from waxline.jit import njit
-from waxline.market.kernels import ASK, BID, NO_LEVEL, best_level, bounded_mid, cross_quotes, side_depth_usd, sort_by_limit, walk
+from waxline.jit import inlined, lean
+from waxline.market.kernels import ASK, BID, NO_LEVEL, best_levels, bounded_mid, cross_quotes, depth_usd, sort_by_limit, walk_side
 from waxline.market.ladder import LAST_BID_DISTANCE
 from waxline.market.tables import (
+    E_CASH,
+    E_FILLED,
+    E_LIMIT,
+    E_NETTED,
+    E_QUANTITY,
     O_ACCOUNT,
     O_CASH,
     O_CAUSE,
@@ -38,7 +40,7 @@ BAND = 0.01
 
 
 class Scratch(NamedTuple):
-    """Hold working arrays of one market's clearing: entries of each side (0 sells, 1 buys), per-owner fills, per-cause sums."""
+    """Hold working arrays of one market's clearing: entries of each side (0 sells, 1 buys), per-owner fills and places, per-cause sums; rates of posting."""
 
     entries: Floats
     cause: Ints
@@ -47,18 +49,20 @@ class Scratch(NamedTuple):
     spare: Ints
     owner: Floats
     place: Ints
+    key: Ints
+    at: Ints
+    counts: Ints
+    rates: Floats
     charge: Floats
     by_cause: Floats
 
 
-E_QUANTITY, E_LIMIT, E_FILLED, E_CASH, E_NETTED = range(5)
-"""Columns of an entry: coins left after netting, worst log price, coins filled, USD filled, coins netted."""
 BOUGHT, PAID, SOLD, RECEIVED = range(4)
 """Rows of owners' sums: coins and USD."""
 
 
-@njit
-def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, cause, source, counts, bid_log, ask_log, reach, free, lowest, highest):
+@inlined
+def gather(m, flow_quantity, flow_limit, flow_cause, table, link, first, entries, cause, source, counts, bid_log, ask_log, reach, free, lowest, highest):
     """Collect one market's orders: row 0 sells, row 1 buys; writes entries [2, 5, N], cause, source [2, N], counts [2].
 
     Forced orders may walk at most `reach` (log) beyond bid_log or ask_log, the worst of the best quote now, the best after
@@ -69,12 +73,12 @@ def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, c
     counts[0] = 0
     counts[1] = 0
     for f in range(kinds):
-        quantity = flow_quantity[f]
+        quantity = flow_quantity[m, f]
         if quantity != 0.0:
             row = 0 if quantity < 0.0 else 1
             i = counts[row]
             entries[row, E_QUANTITY, i] = abs(quantity)
-            entries[row, E_LIMIT, i] = max(flow_limit[f], lowest) if row == 0 else min(flow_limit[f], highest)
+            entries[row, E_LIMIT, i] = max(flow_limit[m, f], lowest) if row == 0 else min(flow_limit[m, f], highest)
             cause[row, i] = flow_cause[f]
             source[row, i] = f
             counts[row] += 1
@@ -102,7 +106,7 @@ def gather(flow_quantity, flow_limit, flow_cause, table, link, first, entries, c
             entries[row, E_NETTED, i] = 0.0
 
 
-@njit
+@inlined
 def hit_last_bid(count, entries, log_price, shown):
     """Fill what unlimited sells have left against the last bid of a book, pro rata; writes entries [5, N]; returns the coins filled."""
     wanted = 0.0
@@ -121,7 +125,7 @@ def hit_last_bid(count, entries, log_price, shown):
     return filled
 
 
-@njit
+@inlined
 def net_orders(entries, counts, log_mid):
     """Fill opposing market orders against each other at the mid, pro rata, where their limits allow it; returns the coins netted."""
     sells, buys = 0.0, 0.0
@@ -148,7 +152,20 @@ def net_orders(entries, counts, log_mid):
     return netted
 
 
-@njit
+@inlined
+def trade_cell(quantity, cost, cash, kind, m, perp, traded, notional):
+    """Book a trade of the cell of a kind in market `m` (traded and notional: buy positive); writes quantity, cost, cash [KINDS, M]."""
+    if perp:
+        after, cost_after, cash_after = position_after(quantity[kind, m], cost[kind, m], cash[kind, m], traded, notional)
+        quantity[kind, m] = after
+        cost[kind, m] = cost_after
+        cash[kind, m] = cash_after
+    else:
+        quantity[kind, m] += traded
+        cash[kind, m] -= notional
+
+
+@inlined
 def book_entries(
     m, perp, asset, fee_frac, entries, cause, source, counts, flow_cell, table, cell_quantity, cell_cost, cell_cash, trader_quantity, trader_cost, trader_cash,
     position, cost, balance, sold_usd, bought_usd, forced_usd, forced_generation,
@@ -173,7 +190,7 @@ def book_entries(
             n = source[row, i] - kinds
             if n < 0:
                 kind = flow_cell[n + kinds]
-                trade_single(cell_quantity[kind], cell_cost[kind], cell_cash[kind], m, perp, sign * quantity, sign * notional)
+                trade_cell(cell_quantity, cell_cost, cell_cash, kind, m, perp, sign * quantity, sign * notional)
                 cell_cash[kind, m] -= fee
                 if why == DELEVERAGING or why == FUND_WORKOFF:
                     generation = 2.0
@@ -200,7 +217,7 @@ def book_entries(
     return fees
 
 
-@njit
+@inlined
 def book_owners(m, perp, asset, owner, slot_account, cell_quantity, cell_cost, cell_cash, position, cost, balance):
     """Move balances and positions of the owners of resting quotes for what they bought and sold; clears `owner` [4, S]."""
     for s in range(owner.shape[1]):
@@ -212,41 +229,44 @@ def book_owners(m, perp, asset, owner, slot_account, cell_quantity, cell_cost, c
                 if account >= 0:
                     trade_portfolio(position, cost, balance, account, m, asset, perp, quantity, notional)
                 else:
-                    trade_single(cell_quantity[0], cell_cost[0], cell_cash[0], m, perp, quantity, notional)
+                    trade_cell(cell_quantity, cell_cost, cell_cash, 0, m, perp, quantity, notional)
         for row in range(4):
             owner[row, s] = 0.0
 
 
-@njit
-def book_walk(step, temporary, pending, charge, by_cause, moved, emptied):
-    """Book the mid's move in the clearing to the causes that walked the ladder, by the distance each walked; writes step, temporary, pending [C]."""
+@inlined
+def book_walk(m, step, temporary, pending, charge, by_cause, moved, emptied):
+    """Book the mid's move in the clearing to the causes that walked the ladder, by the distance each walked; writes step, temporary, pending [M, C]."""
     charged = 0.0
     for c in range(charge.size):
         charged += charge[c]
     if moved != 0.0 and charged * moved > 0.0:
+        scale = moved / charged
         for c in range(charge.size):
-            part = moved * charge[c] / charged
-            step[c] += part
-            temporary[c] += part
+            part = scale * charge[c]
+            step[m, c] += part
+            temporary[m, c] += part
     elif moved != 0.0:
-        step[REQUOTING] += moved
+        step[m, REQUOTING] += moved
     if emptied:
         whole = 0.0
         for c in range(charge.size):
             whole += max(by_cause[c], 0.0)
         for c in range(charge.size):
-            pending[c] = max(by_cause[c], 0.0) / whole if whole > 0.0 else 0.0
+            pending[m, c] = max(by_cause[c], 0.0) / whole if whole > 0.0 else 0.0
 
 
-@njit
+@lean
 def clear_markets(
     markets, books, causes, flows, orders, cells, traders, portfolios, fees, slot_account, scratch, mark, take_bound, perp_walk, spot_walk, tiny_free, dt
 ):
     """Clear every market once: cross quotes, net orders, walk the ladders, book fills and moves; writes books, causes, orders, accounts, fees."""
-    base, posted, offset, grids, relative = books.base, books.posted, markets.offset, markets.grid, markets.relative
-    entries, cause, source, owner, place = scratch.entries, scratch.cause, scratch.source, scratch.owner, scratch.place
+    base, scale, eaten, left, first, inside = books.base, books.scale, books.eaten, books.left, books.first, books.inside
+    offset, usd, grids, relative, cumulative = markets.offset, markets.usd, markets.grid, markets.relative, markets.cumulative
+    entries, cause, source, owner, counts = scratch.entries, scratch.cause, scratch.source, scratch.owner, scratch.counts
+    place, key, at = scratch.place, scratch.key, scratch.at
     charge, by_cause, order, spare = scratch.charge, scratch.by_cause, scratch.order, scratch.spare
-    owners, rungs = base.shape[1], posted.shape[3]
+    owners = base.shape[1]
     flow_quantity, flow_limit, flow_cause, flow_cell = flows.quantity, flows.limit, flows.cause, flows.cell
     table, link, head = orders.table, orders.link, orders.head
     cell_quantity, cell_cost, cell_cash = cells.quantity, cells.cost, cells.cash
@@ -256,35 +276,33 @@ def clear_markets(
     mids, turnover, last_bid = books.mid, books.turnover_usd_s, books.last_bid
     step, temporary, pending = causes.step, causes.temporary, causes.pending
     sold_usd, bought_usd, forced_usd, forced_generation = causes.sold_usd, causes.bought_usd, causes.forced_usd, causes.forced_generation_usd
-    counts = np.zeros(2, np.int64)
     turnover_memory = 1.0 - math.exp(-dt / 5.0)
     for m in range(venues.size):
         grid = grids[m]
         for s in range(owners):
-            place[BID, s] = 0
-            place[ASK, s] = 0
+            place[BID, s] = first[m, s, BID]
+            place[ASK, s] = first[m, s, ASK]
         low, high, last = math.inf, -math.inf, math.nan
-        traded, crossed_low, crossed_high = cross_quotes(
-            base[m], offset[m], posted[m], grid, owners, rungs, place[BID], place[ASK], owner[BOUGHT], owner[PAID], owner[SOLD], owner[RECEIVED]
-        )
+        traded, crossed_low, crossed_high = cross_quotes(m, base, offset, usd, scale, eaten, left, grid, place, key, at, owner)
         if traded > 0.0:
             low, high, last = crossed_low, crossed_high, 0.5 * (crossed_low + crossed_high)
-        bid = best_level(base[m, :, BID], offset[m], place[BID], owners, rungs, BID)
-        ask = best_level(base[m, :, ASK], offset[m], place[ASK], owners, rungs, ASK)
+        bid, ask = best_levels(key)
         mid = bounded_mid(bid, ask, grid, mids[m])
         step[m, REQUOTING] += mid - mids[m]
-        traded_last = math.log(books.last[m])
-        bid_log = min(bid * grid, traded_last, max(books.best_bid[m], -1e3)) if bid != NO_LEVEL and books.best_bid[m] > -1e300 else math.nan
-        ask_log = max(ask * grid, traded_last, min(books.best_ask[m], 1e3)) if ask != NO_LEVEL and books.best_ask[m] < 1e300 else math.nan
+        bid_log, ask_log = math.nan, math.nan
+        if head[m] >= 0:  # only forced orders look at them
+            traded_last = math.log(books.last[m])
+            if bid != NO_LEVEL and books.best_bid[m] > -1e300:
+                bid_log = min(bid * grid, traded_last, max(books.best_bid[m], -1e3))
+            if ask != NO_LEVEL and books.best_ask[m] < 1e300:
+                ask_log = max(ask * grid, traded_last, min(books.best_ask[m], 1e3))
         reach = (perp_walk if perps[m] else spot_walk) * dt
         free = tiny_free and not perps[m] and classes[m] == TINY
         lowest, highest = -math.inf, math.inf
         if perps[m]:
             lowest = math.log(mark[m] * (1.0 - take_bound[classes[m]]))
             highest = math.log(mark[m] * (1.0 + take_bound[classes[m]]))
-        gather(
-            flow_quantity[m], flow_limit[m], flow_cause, table, link, head[m], entries, cause, source, counts, bid_log, ask_log, reach, free, lowest, highest
-        )
+        gather(m, flow_quantity, flow_limit, flow_cause, table, link, head[m], entries, cause, source, counts, bid_log, ask_log, reach, free, lowest, highest)
         netted = net_orders(entries, counts, mid)
         if netted > 0.0:
             low, high, last = min(low, mid), max(high, mid), mid
@@ -294,17 +312,19 @@ def clear_markets(
             by_cause[c] = 0.0
         emptied = False
         for row in range(2):
-            left = 0.0
+            wanted = 0.0
             for i in range(counts[row]):
-                left += entries[row, E_QUANTITY, i]
-            if left <= 0.0:
+                wanted += entries[row, E_QUANTITY, i]
+            if wanted <= 0.0:
                 continue
             side = BID if row == 0 else ASK
-            sort_by_limit(counts[row], entries[row, E_LIMIT], order, spare, side)
-            walked, last_level, before, after = walk(
-                side, counts[row], order, entries[row, E_QUANTITY], entries[row, E_LIMIT], cause[row], entries[row, E_FILLED], entries[row, E_CASH], charge,
-                base[m, :, side], offset[m], posted[m, :, side], grid, owners, rungs, place[side], owner[2 * row], owner[2 * row + 1], by_cause,
-            )  # fmt: skip
+            if counts[row] > 1:
+                sort_by_limit(row, counts[row], entries, order, spare)
+            else:
+                order[0] = 0
+            walked, last_level, before, after = walk_side(
+                m, side, counts[row], order, entries, cause, charge, base, offset, usd, scale, eaten, left, grid, place, key, at, owner, by_cause
+            )
             if walked > 0.0:
                 low, high, last = min(low, min(last_level, before * grid)), max(high, max(last_level, before * grid)), last_level
                 traded += walked
@@ -318,10 +338,9 @@ def clear_markets(
                     owner[PAID, owners - 1] += got * math.exp(far_log)
                     low, high, last = min(low, far_log), max(high, far_log), far_log
                     traded += got
-        bid = best_level(base[m, :, BID], offset[m], place[BID], owners, rungs, BID)
-        ask = best_level(base[m, :, ASK], offset[m], place[ASK], owners, rungs, ASK)
+        bid, ask = best_levels(key)
         after_mid = bounded_mid(bid, ask, grid, 0.5 * (low + high) if traded > 0.0 else mid)
-        book_walk(step[m], temporary[m], pending[m], charge, by_cause, after_mid - mid, emptied)
+        book_walk(m, step, temporary, pending, charge, by_cause, after_mid - mid, emptied)
         fees[venues[m]] += book_entries(
             m, perps[m], assets[m], fee_frac[m], entries, cause, source, counts, flow_cell, table, cell_quantity, cell_cost, cell_cash, trader_quantity, trader_cost,
             trader_cash, position, cost, balance, sold_usd, bought_usd, forced_usd, forced_generation,
@@ -330,19 +349,22 @@ def clear_markets(
         mids[m] = after_mid
         books.best_bid[m] = bid * grid if bid != NO_LEVEL else -math.inf
         books.best_ask[m] = ask * grid if ask != NO_LEVEL else math.inf
-        books.low[m] = math.exp(low) if traded > 0.0 else math.nan
-        books.high[m] = math.exp(high) if traded > 0.0 else math.nan
+        books.low[m] = math.nan
+        books.high[m] = math.nan
         books.traded_log[m] = after_mid
         if traded > 0.0:
-            books.last[m] = math.exp(last)
+            books.low[m] = math.exp(low)
+            books.high[m] = math.exp(high)
+            books.last[m] = books.low[m] if last == low else (books.high[m] if last == high else math.exp(last))
             books.traded_log[m] = 0.5 * (low + high)
         books.traded_usd[m] = traded * math.exp(after_mid)
         turnover[m] += turnover_memory * (books.traded_usd[m] / dt - turnover[m])
-        books.depth_bid_usd[m] = side_depth_usd(base[m, :, BID], offset[m], relative[m], posted[m, :, BID], grid, owners, rungs, BID, after_mid, BAND)
-        books.depth_ask_usd[m] = side_depth_usd(base[m, :, ASK], offset[m], relative[m], posted[m, :, ASK], grid, owners, rungs, ASK, after_mid, BAND)
+        depth_bid, depth_ask = depth_usd(m, base, offset, relative, cumulative, scale, eaten, left, inside, grid, after_mid, BAND)
+        books.depth_bid_usd[m] = depth_bid
+        books.depth_ask_usd[m] = depth_ask
 
 
-@njit
+@lean
 def finish_causes(mid, step, total, recent, temporary, forced_usd, forced_generation, peak, at_peak, trough, at_trough, dt):
     """Carry the booking of this step into totals, recent mix, peaks and troughs [M, C]; forget old flows slowly."""
     memory = math.exp(-dt / 60.0)
@@ -364,4 +386,4 @@ def finish_causes(mid, step, total, recent, temporary, forced_usd, forced_genera
                 at_trough[m, c] = total[m, c]
 
 
-__all__ = ["Scratch", "clear_markets", "finish_causes", "position_after"]
+__all__ = ["E_CASH", "E_FILLED", "E_LIMIT", "E_NETTED", "E_QUANTITY", "Scratch", "clear_markets", "finish_causes", "position_after"]

@@ -134,7 +134,8 @@ def post_quotes(state: State) -> None:
     state.causes.step[:] = 0.0
     quote_books(
         state.markets, state.books, state.causes, state.makers, state.quote_rules, inventory, coins, budget, state.clock.fair[state.clock.step - 1], state.opening["redemption"],
-        state.clock.link_rate, state.venues.speed, state.clock.t_s, state.clock.dt, state.opening["links"], state.scratch.place[0],
+        state.clock.link_rate, state.venues.speed, state.clock.t_s, state.clock.dt, state.opening["links"],
+        state.scratch.rates,
     )  # fmt: skip
 
 
