@@ -140,3 +140,28 @@ def test_every_assumption_has_a_reason_and_a_range_and_every_other_source_an_add
     groups = (scenario.assets, scenario.venues, scenario.tiers, scenario.markets, scenario.collateral)
     used = {part.strip() for group in groups for row in group for part in row.source.split(",")}
     assert used == set(scenario.sources)
+
+
+def test_what_the_scenario_says_of_collateral_is_what_the_venue_files_say() -> None:
+    from waxline.scenario.venue_rules import venue_rules
+
+    scenario = load_scenario("oct-2025")
+    compared = 0
+    for row in scenario.collateral:
+        rules = scenario.venue(row.venue).rules
+        bands = venue_rules(rules).bands_of(row.asset) if rules is not None else None
+        if bands is not None:
+            compared += 1
+            assert bands.bands[0][1] == row.ratio_frac, (row.venue, row.asset)
+    assert compared > 10
+
+
+def test_perps_without_a_table_have_the_dated_tiers_of_their_venue() -> None:
+    from waxline.scenario.venue_rules import venue_rules
+
+    scenario = load_scenario("oct-2025")
+    rules = venue_rules("binance")
+    for market in (row for row in scenario.markets if row.venue == "binance" and str(row.kind) == "perp"):
+        table = rules.tiers_of(market.asset) or rules.tiers_of("OTHER")
+        assert table is not None and scenario.tier_steps(market) == [(cap, rate) for cap, rate, _ in table.steps]
+    assert scenario.tier_steps(scenario.market("bybit-perp-SOL")) == list(next(t for t in scenario.tiers if t.name == "bybit-alt").steps)

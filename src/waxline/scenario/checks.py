@@ -179,6 +179,11 @@ def _tiers(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(place, "must have rising notionals above 0", f"{caps}", "sort the steps")
         if any(later < earlier for earlier, later in pairwise(rates)) or not 0.0 < rates[0] <= rates[-1] <= 1.0:
             yield Problem(place, "must have rates in (0, 1] that do not fall", f"{rates}", "give fractions, 0.004 for 0.4 %")
+    from waxline.scenario.venue_rules import names
+
+    for venue in scenario.venues:
+        if venue.rules is not None and venue.rules not in names():
+            yield Problem(f"venues[{venue.name}].rules", "must name a shipped file of venue rules", f'"{venue.rules}"', nearest(venue.rules, names(), few=20))
     for market in scenario.markets:
         if market.tiers is not None and market.tiers not in tables:
             yield Problem(f"markets[{market.name}].tiers", "must name a table of tiers", f'"{market.tiers}"', nearest(market.tiers, tables))

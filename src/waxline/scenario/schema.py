@@ -125,6 +125,22 @@ class Scenario(Section):
         """Return the market of that name, such as "binance-perp-BTC"; raise KeyError where there is none."""
         return next((row for row in self.markets if row.name == name), None) or _absent("market", name)
 
+    def tier_steps(self, market: Market) -> list[tuple[float, float]]:
+        """Return [largest notional in USD, maintenance rate] of a perp, for one pair: the table it names, else that of its venue's dated rules.
+
+        Coins without a row of their own have the venue's table OTHER where there is one; empty where neither knows the coin.
+        """
+        if market.tiers is not None:
+            return list(next(table.steps for table in self.tiers if table.name == market.tiers))
+        from waxline.scenario.venue_rules import venue_rules
+
+        rules = self.venue(market.venue).rules
+        if rules is None:
+            return []
+        published = venue_rules(rules)
+        table = published.tiers_of(market.asset) or published.tiers_of("OTHER")
+        return [(cap, rate) for cap, rate, _ in table.steps] if table is not None and table.unit == "USD" else []
+
     def pairs_of(self, market: Market) -> float:
         """Return how many real pairs a market stands for."""
         return market.pairs if market.pairs is not None else self.asset(market.asset).pairs

@@ -206,6 +206,9 @@ class Venue(Section):
     index: IndexRule | None = Field(None, description="how its index price is formed; needed where perps trade or collateral is valued at the index")
     funding: FundingRule | None = Field(None, description="funding of its perps")
     deleveraging: DeleveragingRule = Field(DeleveragingRule.NONE, description="order in which winners are deleveraged")
+    rules: str | None = text(
+        None, meaning="shipped file of the venue's rules (scenario/venues) whose dated tiers hold for its perps that name no table of the scenario"
+    )
     collateral_rules: str | None = text(None, meaning="document that states what the venue accepts as collateral")
     source: str = text(meaning=SOURCE)
 

@@ -20,7 +20,7 @@ from waxline.streams import Purpose, key, uniforms
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-TIERS = 12
+TIERS = 16
 TRANCHE_S = 120
 SURVIVAL_ROUNDS = 60
 KINDS = ("maker", "whale", "holder", "borrower")
@@ -31,11 +31,10 @@ DEFAULT_LEVERAGE = (100.0, 50.0, 40.0, 25.0, 10.0, 10.0)
 
 def maintenance_tiers(scenario: Scenario, names: Names, markets: Markets) -> tuple[Floats, Floats, Floats]:
     """Return tier caps (USD), rates and deductions [M, TIERS]: requirement N rate - deduction, continuous at the caps."""
-    tables = {row.name: row.steps for row in scenario.tiers}
     caps, rates, deductions = (np.zeros((markets.venue.size, TIERS)) for _ in range(3))
     for m, name in enumerate(names.markets):
         row = scenario.market(name)
-        steps = list(tables[row.tiers]) if row.tiers is not None else []
+        steps = scenario.tier_steps(row)
         if not steps:
             leverage = row.max_leverage or DEFAULT_LEVERAGE[markets.size_class[m]]
             steps = [(math.inf, 0.5 / leverage)]
