@@ -104,9 +104,14 @@ def test_only_what_orders_ate_is_written_out_and_it_joins_the_ladder_again_when_
 
 
 def test_a_kernel_that_allocates_is_not_compiled_as_a_lean_one() -> None:
-    def allocates(count):  # type: ignore[no-untyped-def]
+    @njit
+    def allowed(count):  # type: ignore[no-untyped-def]
         return np.zeros(count, np.float64)[0]
 
-    assert njit(allocates)(3) == 0.0
+    @lean
+    def refused(count):  # type: ignore[no-untyped-def]
+        return np.zeros(count, np.float64)[0]
+
+    assert allowed(3) == 0.0
     with pytest.raises(numba.core.errors.NumbaError):
-        lean(allocates)(3)
+        refused(3)
