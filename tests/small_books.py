@@ -9,11 +9,12 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from waxline.market.kernels import ASK, BID, NO_LEVEL, best_levels, cross_quotes, depth_usd, open_side, post_side, sort_by_limit, walk_side
+from waxline.market.kernels import NO_LEVEL, best_levels, cross_quotes, depth_usd, open_side, post_side, sort_by_limit, walk_side
 from waxline.market.ladder import shape_sums
+from waxline.market.tables import ASK, BID, E_CASH, E_FILLED, E_LIMIT, E_QUANTITY
 from waxline.reference import BUY, SELL, Book, Order
 from waxline.results.schema import N_CAUSES
-from waxline.simulation.clearing import E_CASH, E_FILLED, E_LIMIT, E_QUANTITY, net_orders
+from waxline.simulation.clearing import net_orders
 
 RUNGS = 5
 ENTRIES = 12

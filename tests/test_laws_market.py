@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from small_books import ENTRIES, LEVEL_MID, Entries, Ladders, book_showing, ladders, markets, plain_book, plain_orders
-from waxline.market.kernels import ASK, BID, NO_LEVEL, bounded_mid
+from waxline.market.kernels import NO_LEVEL, bounded_mid
+from waxline.market.tables import ASK, BID
 from waxline.simulation.clearing import E_LIMIT, E_QUANTITY
 
 few = settings(max_examples=60)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 import pytest
 
 from dense_book import DenseBook
 from small_books import Entries, Ladders, book_of
-from waxline.market.kernels import ASK, BID
+from waxline.jit import lean, njit
+from waxline.market.tables import ASK, BID
 from waxline.reference import BUY, SELL, Order
 from waxline.results.schema import N_CAUSES
 from waxline.simulation.clearing import E_LIMIT, E_QUANTITY
@@ -99,3 +101,17 @@ def test_only_what_orders_ate_is_written_out_and_it_joins_the_ladder_again_when_
         for s in range(OWNERS):
             lean.post(s, BID, 1.0, 0.1, 0.5, RUNGS)
     assert not lean.eaten.any()
+
+
+def test_a_kernel_that_allocates_is_not_compiled_as_a_lean_one() -> None:
+    @njit
+    def allowed(count):  # type: ignore[no-untyped-def]
+        return np.zeros(count, np.float64)[0]
+
+    @lean
+    def refused(count):  # type: ignore[no-untyped-def]
+        return np.zeros(count, np.float64)[0]
+
+    assert allowed(3) == 0.0
+    with pytest.raises(numba.core.errors.NumbaError):
+        refused(3)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from small_books import LEVEL_MID, SIZES, Entries, Ladders, ladders, markets, plain_book, plain_orders, shown
 from waxline import reference
-from waxline.market.kernels import ASK, BID, NO_LEVEL, bounded_mid, sort_by_limit
+from waxline.market.kernels import NO_LEVEL, bounded_mid, sort_by_limit
 from waxline.market.prices import INDEX, OWN_BOOK, REDEMPTION, index_price, median, median_of_three, update_oracle, update_prices
+from waxline.market.tables import ASK, BID
 from waxline.reference import BUY, SELL
 from waxline.simulation.clearing import E_LIMIT, E_QUANTITY
 

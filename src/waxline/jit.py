@@ -55,8 +55,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 def njit(kernel: Kernel) -> Kernel:
     """Compile `kernel` on its first call; the machine code is kept in `cache_folder()` and runs without the interpreter lock."""
-    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(kernel)
-    return cast(Kernel, compiled)
+    return _compiled(kernel)
 
 
 def lean(kernel: Kernel) -> Kernel:
@@ -64,14 +63,17 @@ def lean(kernel: Kernel) -> Kernel:
 
     For kernels on many arrays that run per market and level: counting took longer than their work.
     """
-    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(kernel)
-    return cast(Kernel, compiled)
+    return _compiled(kernel, _nrt=False)
 
 
 def inlined(kernel: Kernel) -> Kernel:
     """Compile `kernel` as `lean` does, and into every kernel that calls it: handing over many arrays costs more than a small kernel does."""
-    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(kernel)
-    return cast(Kernel, compiled)
+    return _compiled(kernel, _nrt=False, forceinline=True)
+
+
+def _compiled(kernel: Kernel, **options: bool) -> Kernel:
+    compiler: Any = numba.njit
+    return cast(Kernel, compiler(cache=True, nogil=True, error_model="numpy", **options)(kernel))
 
 
 def is_compiled() -> bool:

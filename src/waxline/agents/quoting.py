@@ -21,7 +21,8 @@ import math
 
 from waxline.agents.rules_quoting import inventory_shift
 from waxline.jit import inlined, lean, njit
-from waxline.market.kernels import ASK, BID, NO_LEVEL, bounded_mid, post_side, rungs_within, withdraw_side
+from waxline.market.kernels import NO_LEVEL, bounded_mid, post_side, rungs_within, withdraw_side
+from waxline.market.tables import ASK, BID
 
 NEWS, REQUOTING = 0, 5
 LAG_S = 10.0

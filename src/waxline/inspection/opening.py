@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from waxline.accounts.kernels import value_portfolios
 from waxline.accounts.tables import CASH
-from waxline.market.kernels import ASK, BID, NO_LEVEL, depth_usd
+from waxline.market.kernels import NO_LEVEL, depth_usd
 from waxline.market.ladder import posted_coins
 from waxline.market.one_side import Side, walk
+from waxline.market.tables import ASK, BID
 from waxline.results.opening import Opening
 from waxline.scenario.schema import Scenario
 from waxline.scenario.world import USD

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from waxline.market.kernels import BID, DUST, NO_LEVEL, open_side, sort_by_limit, walk_side
-from waxline.market.tables import E_CASH, E_FILLED, E_LIMIT, E_QUANTITY
+from waxline.market.kernels import DUST, NO_LEVEL, open_side, sort_by_limit, walk_side
+from waxline.market.tables import BID, E_CASH, E_FILLED, E_LIMIT, E_QUANTITY
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from waxline.accounts.kernels import position_after, trade_portfolio, trade_single
 from waxline.jit import inlined, lean
-from waxline.market.kernels import ASK, BID, NO_LEVEL, best_levels, bounded_mid, cross_quotes, depth_usd, sort_by_limit, walk_side
+from waxline.market.kernels import NO_LEVEL, best_levels, bounded_mid, cross_quotes, depth_usd, sort_by_limit, walk_side
 from waxline.market.ladder import LAST_BID_DISTANCE
 from waxline.market.tables import (
+    ASK,
+    BID,
     E_CASH,
     E_FILLED,
     E_LIMIT,
