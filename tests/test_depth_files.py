@@ -19,7 +19,7 @@ from waxline.depth.curve import depth_curve, fit_power_law
 from waxline.depth.formula import from_points, power_law, read_points
 from waxline.depth.ladder import LadderRules, ladder_exponent, ladder_usd, maker_exponent, override_words, yaml_lines
 from waxline.depth.reading import read_depth
-from waxline.depth.samples import BPS, DepthError, cumulative
+from waxline.depth.samples import BPS, DepthError, DepthRequestError, cumulative
 from waxline.scenario.files import parse_scenario
 
 
@@ -276,3 +276,37 @@ def test_the_command_prints_depth_fit_and_lines_to_paste(tmp_path: Path) -> None
     ):
         refused = CliRunner().invoke(app, arguments)
         assert refused.exit_code == status and says in refused.output, refused.output
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"bids": 5, "asks": 6}', "must be lists of price and quantity"),
+        ('{"bids": {"a": 1}, "asks": {"b": 2}}', "must be lists of price and quantity"),
+        ('{"bids": [[1]], "asks": [[1.1, 2]]}', "a level must be price and quantity"),
+        ('{"bids": [null], "asks": [null]}', "a level must be price and quantity"),
+        ("[" * 100_000, "is nested too deeply"),
+        ("timestamp,percentage,depth,notional\n" + "9" * 400 + ",1,1,1\n", "timestamp must be a date and time"),
+        ("timestamp,percentage,depth,notional\n\u00b2,1,1,1\n", "timestamp must be a date and time"),
+        ('timestamp,percentage,depth,notional\n"' + "x" * 200_000 + '",1,1,1\n', "cannot be read as CSV"),
+        ("timestamp,percentage,depth,notional\n" + "".join(f"2025-10-10 20:49:30,{p},0,0\n" for p in (-1, 1)), "with an empty side"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_books_that_are_none_are_refused_with_the_reason(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "book.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DepthError, match=says):
+        read_depth(path)
+
+
+def test_a_mark_of_byte_order_is_no_mistake(tmp_path: Path) -> None:
+    plain, marked = written(tmp_path, bands()), tmp_path / "marked.csv"
+    marked.write_bytes(b"\xef\xbb\xbf" + plain.read_bytes())
+    assert np.array_equal(read_depth(marked)[0].usd, read_depth(plain)[0].usd)
+
+
+def test_stated_depths_beyond_any_book_are_refused() -> None:
+    for points in ([(10.0, 1e-300), (20.0, 1.0)], [(10.0, 1.0), (20.0, 1e300)]):
+        with pytest.raises(DepthRequestError, match="depth of points must lie in"):
+            from_points(points)

@@ -52,7 +52,7 @@ def test_a_source_may_be_a_key_of_the_file_s_sources(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (("value: 0.1", "value: ten"), "a: value: Input should be a valid number"),
+        (("value: 0.1", "value: ten"), "a: value must be a plain number, was 'ten'"),
         (("low: 0.05", "low: 0.5"), "a: low must not lie above high, was 0.5 and 0.2"),
         (("high: 0.2", "high: .nan"), "a: high: Input should be a finite number"),
         (("  value: 0.1\n", ""), "a: value must be given"),
@@ -67,6 +67,13 @@ def test_a_source_may_be_a_key_of_the_file_s_sources(tmp_path: Path) -> None:
         (("- id: a", "- id: a\n  id: b"), "is not valid YAML"),
         (("- id: a", "- {id: [}"), "is not valid YAML"),
         (("- id: a\n", "- 5\n- id: a\n"), "facts[0] must be a mapping"),
+        (("value: 0.1", "value: true"), "a: value must be a plain number, was true"),
+        (("value: 0.1", "value: " + "9" * 5000), "is not valid YAML"),
+        (("window_s: [0, 600]", "window_s: [0, 1e300]"), "a: window_s must lie within 1e+07 s of t = 0, was 0, 1e+300"),
+        (("event: small", "event: small\nsources: [a]"), "sources must be a mapping of short names to sources, was a list of 1"),
+        (("event: small", "event: small\nwhen: 2025-13-45"), "is not valid YAML: month must be in 1..12"),
+        (("event: small", "event: small\nx: " + "[" * 3000), "nested too deeply"),
+        (("- id: a", "- id: [a]"), "facts[0]: id: Input should be a valid string, was a list of 1"),
     ],
     ids=lambda value: value[1] if isinstance(value, tuple) else "",
 )
@@ -189,3 +196,12 @@ def test_the_table_of_facts_shows_every_fact_and_says_once_that_windows_are_cut(
     assert "2 facts have windows" in text
     assert "not measured (quantity 'gini' is not known)" in text
     assert "score 67%: 2 inside of 3 facts, 2 measured" in text
+
+
+def test_aliases_that_multiply_do_not_fill_the_message(tmp_path: Path) -> None:
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n"
+    for before, after in zip("abcdefg", "bcdefgh", strict=True):
+        bomb += f"{after}: &{after} [" + ", ".join([f"*{before}"] * 9) + "]\n"
+    with pytest.raises(FactsError) as refusal:
+        load_facts(written(tmp_path, bomb + "facts: [*h]\n"))
+    assert str(refusal.value).endswith("was a list of 9")

@@ -40,3 +40,10 @@ def test_a_place_that_cannot_be_written_is_named_with_a_remedy(folder: Path, tmp
     result = CliRunner().invoke(app, ["report", str(folder), "--out", str(tmp_path / "file" / "x.html")])
     assert result.exit_code == 4
     assert "choose another place" in result.output
+
+
+def test_a_folder_in_the_place_of_the_report_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["report", str(folder), "--out", "."])
+    assert result.exit_code == 4
+    assert ".: is a folder: name a file in it, such as report.html" in result.output

@@ -256,3 +256,8 @@ def test_the_text_of_a_crash_shows_its_numbers() -> None:
 def test_tables_stand_side_by_side() -> None:
     left, right = text_table("one", ["a", "b"], [["x", "1"], ["y", "22"]]), "two\nlines"
     assert beside([left, right]).split("\n") == ["one      two", "a   b    lines", "-----", "x   1", "y  22"]
+
+
+def test_a_run_without_a_whole_minute_of_liquidations_says_so() -> None:
+    run = tiny_run({"binance-perp-BTC": 1.0}, events=[event(5, "binance-perp-BTC", "close_in_book", 5.0)], end_s=30)
+    assert "Largest minute: none, nothing was liquidated in a minute that the run holds whole." in summary_text(summarise(run))

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -289,3 +290,49 @@ def test_rows_and_bins_are_found_by_time(run: RunResult) -> None:
     assert run.bin_t_s[run.bin_at(-1)] == -10
     assert run.t_s[run.rows_in(0, 60)].tolist() == list(range(61))
     assert run.bin_t_s[run.bins_in(0, 40)].tolist() == [10, 20, 30, 40]
+
+
+@pytest.mark.parametrize("change", [{"seed": "abc"}, {"seed": 2**70}, {"t0_utc": "noon"}, {"assumptions": 5}, {"manifest_hash": None}])
+def test_a_manifest_that_was_edited_is_refused(folder: Path, change: dict[str, Any]) -> None:
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ResultsError, match=r"manifest\.json: differs from what the run wrote"):
+        RunResult.load(folder)
+
+
+def test_a_manifest_nested_beyond_reason_is_refused(folder: Path) -> None:
+    (folder / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(ResultsError, match="cannot be read"):
+        RunResult.load(folder)
+
+
+def test_a_folder_that_never_got_its_name_is_unfinished_even_with_every_file(folder: Path) -> None:
+    left = folder.rename(folder.with_name(f"run.partial-{os.getpid()}"))
+    with pytest.raises(ResultsError, match="the run is unfinished, its folder never got its name"):
+        RunResult.load(left)
+
+
+def test_a_name_taken_while_a_run_is_written_costs_no_numbered_run(tmp_path: Path) -> None:
+    run = tiny_run({"binance-spot-BTC": 1.0})
+
+    def take(_: Path) -> None:
+        (tmp_path / "run").mkdir(exist_ok=True)
+
+    assert files.save(run, tmp_path / "run", take, numbered=True) == tmp_path / "run-2"
+    assert files.save(run, tmp_path / "run", take, numbered=True) == tmp_path / "run-3"
+    RunResult.load(tmp_path / "run-2")
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(ResultsError, match="never overwritten"):
+        files.save(run, tmp_path / "run", take)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run-2", "run-3"]
+
+
+def test_what_killed_runs_left_is_cleared_and_what_others_write_is_not(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for pid, age_s in ((ended.pid, 3600.0), (os.getppid(), 3600.0), (ended.pid + 1_000_000_000, 0.0)):
+        left = tmp_path / f"run.partial-{pid}"
+        left.mkdir()
+        os.utime(left, (time.time() - age_s,) * 2)
+    tiny_run({"binance-spot-BTC": 1.0}).save(tmp_path / "run")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["run", f"run.partial-{os.getppid()}", f"run.partial-{ended.pid + 1_000_000_000}"])

@@ -218,7 +218,7 @@ prices_usd: {SOL: 207, BTC: 101000}
         ),
         ("regime: portfolio", "regime: portfolo", 2, "regime must be a regime of binance, was portfolo: did you mean portfolio"),
         ("venue: binance", "venue: binanse", 1, "venue must be a venue that has a rule file, was binanse: did you mean binance"),
-        ("SOL: 207", "SOL: .nan", 6, "prices_usd.SOL input should be a finite number, was nan"),
+        ("SOL: 207", "SOL: .nan", 6, "prices_usd.SOL must be a finite number \\(USD\\), was nan"),
         ("prices_usd", "ratios: {SOL: 1.5}\nprices_usd", 6, r"ratios.SOL must be in \[0, 1\], was 1.5"),
         ("regime: portfolio", "regime: cross", 3, "balances.SOL does not count in the regime cross, which is margined in USDT"),
         ("prices_usd", "price_usd", 6, "price_usd is not a known key, was a section: did you mean prices_usd"),

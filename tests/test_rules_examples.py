@@ -205,3 +205,34 @@ def test_one_venue_can_be_chosen_by_its_short_name() -> None:
     result = runner.invoke(main.app, ["check-rules", str(OWN), "--venue", "nowhere"])
     assert result.exit_code == 2
     assert "it has Aave v3, Binance" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[" * 200_000, "is nested too deeply"),
+        ('[{"id": ' + "9" * 5000 + "}]", "cannot be read as JSON"),
+        ("[]", "must hold a list of examples"),
+    ],
+)
+def test_json_that_no_one_would_write_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "rules.json").write_text(text)
+    with pytest.raises(ExamplesError, match=says):
+        load_examples(tmp_path / "rules.json")
+
+
+@pytest.mark.parametrize("change", [{"tolerance": {"abs": True}}, {"tolerance": {"abs": float("inf")}}, {"id": None}, {"id": ""}, {"expected": {}}])
+def test_examples_that_hold_nothing_to_compare_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    with pytest.raises(ExamplesError, match=r"must be|must hold"):
+        load_examples(write(tmp_path, {**GOOD, **change}))
+
+
+def test_dates_sets_and_empty_venues_cost_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("- {id: a, venue: '', topic: t, inputs: {}, expected: {y: 2025-01-01, z: !!set {a}}, tolerance: exact}\n")
+    answer = json.loads(runner.invoke(main.app, ["check-rules", str(path), "--json"]).stdout)
+    assert answer["examples"][0]["expected"]["y"] == "2025-01-01"
+    assert runner.invoke(main.app, ["check-rules", str(path), "--venue", "dydx"]).exit_code == 2
+    path.write_text("- {id: a, venue: v, topic: t, inputs: {}, expected: {y: 2025-13-45}, tolerance: exact}\n")
+    with pytest.raises(ExamplesError, match="cannot be read as YAML: month must be"):
+        load_examples(path)

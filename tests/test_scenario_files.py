@@ -114,9 +114,9 @@ def test_every_mistake_is_reported_at_once() -> None:
 
 def test_text_that_is_no_yaml_is_refused_with_its_line() -> None:
     assert refusal(broken("title: Two", "title: [Two"))[0].startswith("small.yaml:")
-    with pytest.raises(ScenarioError, match="must hold a scenario"):
+    with pytest.raises(ScenarioError, match="must hold a section"):
         parse_scenario("- 1\n- 2\n")
-    with pytest.raises(ScenarioError, match="must hold a scenario"):
+    with pytest.raises(ScenarioError, match="must hold a section"):
         parse_scenario("")
 
 
@@ -246,3 +246,40 @@ def test_a_resolved_scenario_with_any_values_reads_back_equal(depth: float, frac
     market = scenario.markets[0].model_copy(update={"depth_usd": depth, "never_liquidated_frac": frac})
     changed = scenario.model_copy(update={"seed": seed, "title": title, "markets": [market, *scenario.markets[1:]]})
     assert parse_scenario(changed.resolved_yaml()) == changed
+
+
+def test_a_mark_of_byte_order_is_no_mistake_in_any_format(tmp_path: Path) -> None:
+    plain = parse_scenario(TEXT).plain()
+    for name, text in (("a.yaml", TEXT), ("a.json", json.dumps(plain)), ("a.toml", as_toml(plain))):
+        path = tmp_path / name
+        path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+        assert load_scenario(path) == parse_scenario(TEXT)
+
+
+def test_a_truth_value_is_no_number_in_a_row_of_numbers_either() -> None:
+    (line,) = refusal(broken("[50e3, 0.004]", "[50e3, true]"))
+    assert line == "small.yaml:15: tiers[large].steps[0][1] must be a number (USD, fraction), was true: write a number"
+    assert "tiers[large].steps[0][1] is required" in refusal(broken("[50e3, 0.004]", "[50e3]"))[0]
+
+
+def test_a_base_that_cannot_be_is_refused_with_its_line() -> None:
+    (line,) = refusal("name: x\nbased_on: nothing\n")
+    assert line.startswith('small.yaml:2: based_on must be a scenario, was "nothing": scenario "nothing" is neither a file nor in the library')
+    assert refusal("name: x\nbased_on: [a]\n")[0].startswith("small.yaml:2: based_on must be a text, was a list of 1")
+
+
+def test_what_is_missing_in_a_file_without_lines_names_the_file() -> None:
+    assert refusal("", file="small.toml")[0].startswith("small.toml: name is required")
+
+
+def test_names_that_no_file_can_have_and_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="no such file"):
+        load_scenario("x" * 5000 + ".yaml")
+    with pytest.raises(ScenarioError, match="is a folder: name a scenario file in it"):
+        load_scenario(tmp_path)
+
+
+def test_counts_that_are_no_whole_numbers_and_missing_numbers_say_so() -> None:
+    assert refusal(TEXT + "seed: 1.5\n")[0].startswith("small.yaml:25: seed must be a whole number, was 1.5")
+    assert refusal(TEXT + "seed:\n")[0].startswith("small.yaml:25: seed must be a number, was nothing")
+    assert refusal(TEXT + "seed: .inf\n")[0].startswith("small.yaml:25: seed must be a finite number, was inf")

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from waxline.errors import WaxlineError
 
+SEED_MOST = 2**63 - 1
+"""Largest seed: it is held as a signed 64-bit number."""
+
 
 class LimitError(WaxlineError):
     """Report that a named limit was reached; the text says which, what was asked and what to do instead."""

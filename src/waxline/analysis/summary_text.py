@@ -95,7 +95,6 @@ def _liquidated(liquidated: dict[str, Any], run: dict[str, Any]) -> str:
     total = liquidated["total_usd"]
     if not total:
         return "Nothing was liquidated."
-    peak = clock_utc(liquidated["peak_minute_t_s"], run["t0_utc"])[:5]
     kinds = [[name.replace("_", " "), format_usd(value), format_frac(value / total)] for name, value in liquidated["by_kind_usd"].items()]
     kinds.append(["total", format_usd(total), "100 %"])
     venues = [[name, format_usd(value), format_frac(value / total)] for name, value in liquidated["by_venue_usd"].items()]
@@ -105,7 +104,7 @@ def _liquidated(liquidated: dict[str, Any], run: dict[str, Any]) -> str:
         f"Longs and collateral {format_usd(liquidated['longs_usd'])} USD ({format_frac(liquidated['long_share'])}), "
         f"shorts {format_usd(liquidated['shorts_usd'])} USD.",
         f"Liquidated: {liquidated['people']:,.0f} people in {liquidated['n_accounts']:,} accounts.",
-        f"Largest minute {peak} UTC: {format_usd(liquidated['peak_minute_usd'])} USD ({format_frac(liquidated['peak_minute_share'])} of all).",
+        _peak(liquidated, run),
     ]
     tables = [
         text_table("Forced closes and sales", ["kind", "USD", "share"], kinds),
@@ -113,6 +112,14 @@ def _liquidated(liquidated: dict[str, Any], run: dict[str, Any]) -> str:
         text_table("By asset", ["asset", "USD", "share"], assets),
     ]
     return beside(tables) + "\n" + "\n".join(lines)
+
+
+def _peak(liquidated: dict[str, Any], run: dict[str, Any]) -> str:
+    """Return the line about the largest minute; a run may be shorter than one, or close all in a minute it does not hold whole."""
+    if liquidated["peak_minute_t_s"] is None:
+        return "Largest minute: none, nothing was liquidated in a minute that the run holds whole."
+    at = clock_utc(liquidated["peak_minute_t_s"], run["t0_utc"])[:5]
+    return f"Largest minute {at} UTC: {format_usd(liquidated['peak_minute_usd'])} USD ({format_frac(liquidated['peak_minute_share'])} of all)."
 
 
 def beside(tables: Sequence[str], gap: int = 4) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ def command(
     from_bps: Annotated[float, typer.Option("--from-bps", min=0.0, help="Nearest distance the fit uses.")] = 1.0,
     to_bps: Annotated[float | None, typer.Option("--to-bps", help="Farthest distance the fit uses. Default 100; for percent bands 500.")] = None,
     band_bps: Annotated[float, typer.Option("--band-bps", min=0.01, help="Band around the mid whose refill is measured.")] = 5.0,
-    grid_bps: Annotated[float, typer.Option("--grid-bps", min=0.1, help="Distance of price levels of the simulated ladder.")] = 2.0,
+    grid_bps: Annotated[float, typer.Option("--grid-bps", min=0.1, max=2000.0, help="Distance of price levels of the simulated ladder.")] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Read the depth of a book from FILE: depth per distance, power law, refill after large trades, lines to paste into a scenario."""
@@ -34,7 +35,7 @@ def command(
 
     check_market(market)
     stream = None
-    if "=" in file and not Path(file).exists():
+    if "=" in file and not os.path.exists(file):
         name, samples = "stated points", read_points(file)
     else:
         name = Path(file).name

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from waxline.limits import SEED_MOST
+
 
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Scenario of the library, or a scenario file.")],
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override; may be repeated.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="HTML file to write. Default inspect-NAME.html.")] = None,
     hours: Annotated[float, typer.Option("--hours", min=0.05, max=24.0, help="Calm hours to simulate and measure.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the calm time.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=SEED_MOST, help="Seed of the calm time.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
 ) -> None:
@@ -21,7 +23,7 @@ def command(
     import json
 
     from waxline.analysis.calm import WARM_UP_S, measure
-    from waxline.cli.running import Progress, inspection_line, say, say_if_compiling
+    from waxline.cli.running import Progress, cannot_write, inspection_line, say, say_if_compiling
     from waxline.errors import ResultsError
     from waxline.inspection.opening import calm_overrides, look
     from waxline.report.inspection import write_inspection
@@ -31,6 +33,9 @@ def command(
     asked = load_scenario(name, overrides or [])
     calm_world = load_scenario(name, calm_overrides(overrides or [], hours, WARM_UP_S, asked.clock.step_s)).model_copy(update={"seed": seed})
     path = out if out is not None else Path(f"inspect-{asked.name}.html")
+    why = f"{path} is a folder" if path.is_dir() else cannot_write(path)
+    if why:
+        raise ResultsError(f"{path}: cannot be written ({why}): choose another place")
     say_if_compiling(quiet)
     from waxline.simulation.run import run_scenario
 

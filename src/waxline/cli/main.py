@@ -6,8 +6,12 @@ sub-commands). To add one: write the file, add a line to COMMANDS.
 
 from __future__ import annotations
 
+import codecs
+import errno
 import importlib
-from typing import Annotated, Any
+import signal
+import sys
+from typing import Annotated, Any, NoReturn
 
 import typer
 import typer.main
@@ -32,6 +36,19 @@ COMMANDS: dict[str, str] = {
 }
 
 EXIT_INTERRUPTED = 130
+EXIT_MEMORY = 3
+STOPS = (signal.SIGTERM, signal.SIGHUP)
+ESCAPES = "waxline-escapes"
+"""Name of the error handler that writes what a stream cannot as \\uXXXX, which is JSON, too."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Ask the program to end as Ctrl-C does: a signal from outside, such as SIGTERM."""
+
+    def __init__(self, number: int) -> None:
+        """Keep the number of the signal; the exit status is 128 + that."""
+        super().__init__(number)
+        self.number = number
 
 
 class Commands(TyperGroup):
@@ -48,15 +65,43 @@ class Commands(TyperGroup):
         return name, load(name) if name in COMMANDS else command, rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; a mistake of the user becomes one message and an exit status, Ctrl-C becomes status 130."""
+        """Run the command; a mistake of the user becomes one message and an exit status, Ctrl-C becomes status 130, SIGTERM 143."""
         try:
             return super().invoke(ctx)
         except WaxlineError as error:
             typer.echo(f"waxline: {error}", err=True)
             raise typer.Exit(error.exit_status) from error
         except KeyboardInterrupt as error:
-            typer.echo("waxline: interrupted; nothing unfinished was left under a final name", err=True)
-            raise typer.Exit(EXIT_INTERRUPTED) from error
+            raise typer.Exit(say_interrupted(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            place = f"{error.filename}: " if error.filename else "the output: " if error.errno == errno.ENOSPC else ""
+            typer.echo(f"waxline: {place}{error.strerror or error}", err=True)
+            raise typer.Exit(1) from error
+        except MemoryError as error:
+            typer.echo("waxline: out of memory: run fewer accounts (population.traders), fewer markets or a shorter time (clock.duration_s)", err=True)
+            raise typer.Exit(EXIT_MEMORY) from error
+
+
+def say_interrupted(error: KeyboardInterrupt) -> int:
+    """Tell on stderr that the program was interrupted and return its exit status."""
+    how = f"stopped by {signal.Signals(error.number).name}" if isinstance(error, Stopped) else "interrupted"
+    typer.echo(f"waxline: {how}; nothing unfinished was left under a final name", err=True)
+    return 128 + error.number if isinstance(error, Stopped) else EXIT_INTERRUPTED
+
+
+def stop(number: int, _: object) -> NoReturn:
+    """Turn a signal into an exception, so that what is unfinished is cleared away and processes started here are ended."""
+    raise Stopped(number)
+
+
+def escaped(error: UnicodeError) -> tuple[str, int]:
+    """Return what an output stream cannot encode as \\uXXXX, a pair of them beyond U+FFFF: text stays readable, JSON stays JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2)), error.end
 
 
 def load(name: str) -> Any:
@@ -89,7 +134,7 @@ app = typer.Typer(
 )
 
 
-@app.callback(help=waxline.__doc__, epilog="Exit status: 0 ok, 1 fault or failed check, 2 usage or scenario, 3 limit, 4 data, 130 Ctrl-C.")
+@app.callback(help=waxline.__doc__, epilog="Exit status: 0 ok, 1 fault or failed check, 2 usage or scenario, 3 limit, 4 data, 130 Ctrl-C, 143 SIGTERM.")
 def options(
     version: Annotated[bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
@@ -98,4 +143,14 @@ def options(
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="waxline")
+    codecs.register_error(ESCAPES, escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=ESCAPES)
+    for number in STOPS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
+    try:
+        app(prog_name="waxline")
+    except KeyboardInterrupt as error:
+        sys.exit(say_interrupted(error))

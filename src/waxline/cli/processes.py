@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,6 +14,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
+
+from waxline.errors import WaxlineError
 
 POLL_S = 1.0
 
@@ -89,6 +93,19 @@ def run_jobs(jobs: Sequence[Job], workers: int, report: Callable[[Event], None],
 
 
 def _shielded(target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """Call `target`; Ctrl-C is left to the parent, which ends this process."""
+    """Call `target`; Ctrl-C is left to the parent, which ends this process; it ends by itself when the parent was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    target(*arguments)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        target(*arguments)
+    except (WaxlineError, OSError) as error:
+        print(f"waxline: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent process, however it comes, then end this one: nobody would read its result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

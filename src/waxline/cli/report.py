@@ -26,6 +26,8 @@ def command(
         if target is None:
             continue
         try:
+            if target.is_dir():
+                raise ResultsError(f"{target}: is a folder: name a file in it, such as {target / 'report.html'}")
             target.parent.mkdir(parents=True, exist_ok=True)
             write(found, target)
         except OSError as error:

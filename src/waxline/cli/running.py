@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import shlex
 import sys
 import time
@@ -65,9 +66,10 @@ def simulate(scenario: Any, seed: int, asked: dict[str, Any], *, baseline: bool 
     return run
 
 
-def keep(run: RunResult, folder: Path) -> Path | None:
-    """Write the run folder and the report in it; return the report's path, None while there is no report writer.
+def keep(run: RunResult, folder: Path, numbered: bool = False) -> tuple[Path, Path | None]:
+    """Write the run folder and the report in it; return both paths, no report's path while there is no report writer.
 
+    A folder whose name is taken while the run is written gets a number at the end when `numbered`, and is refused otherwise.
     A report that cannot be written does not cost the run: the folder is finished first, then the error goes on.
     """
     from waxline.results.files import REPORT, save
@@ -84,11 +86,11 @@ def keep(run: RunResult, folder: Path) -> Path | None:
             (unfinished / REPORT).unlink(missing_ok=True)
             failed.append(error)
 
-    save(run, folder, add_report)
+    folder = save(run, folder, add_report, numbered=numbered)
     if failed:
         say(f"run folder: {folder} (without a report)")
         raise failed[0]
-    return folder / REPORT if writer is not None else None
+    return folder, folder / REPORT if writer is not None else None
 
 
 def report_writer() -> Callable[[RunResult, Path], object] | None:
@@ -100,14 +102,34 @@ def report_writer() -> Callable[[RunResult, Path], object] | None:
     return writer
 
 
-def free_folder(name: str, seed: int, scenario_hash: str) -> Path:
-    """Return runs/<name>-<seed>-<hash>, with a number at the end when that is taken: nothing is overwritten."""
-    first = RUNS / f"{name}-{seed}-{scenario_hash[:8]}"
-    number, folder = 1, first
-    while folder.exists():
-        number += 1
-        folder = first.with_name(f"{first.name}-{number}")
+def run_folder(out: Path | None, name: str, seed: int, scenario_hash: str) -> Path:
+    """Return the folder to write: `out`, else runs/<name>-<seed>-<hash>; raises ResultsError, before anything is simulated, where it cannot be."""
+    from waxline.errors import ResultsError
+
+    folder = out if out is not None else RUNS / f"{name}-{seed}-{scenario_hash[:8]}"
+    if out is not None and os.path.lexists(folder):
+        raise ResultsError(f"{folder}: a run folder is never overwritten: choose another --out or move this one away")
+    why = cannot_write(folder)
+    if why:
+        raise ResultsError(f"{folder}: no run folder can be made there ({why}): choose another --out")
     return folder
+
+
+def cannot_write(path: Path) -> str:
+    """Return why a new file or folder cannot be made at `path`, as far as that shows without making anything; "" when it can."""
+    above = path.absolute()
+    try:
+        os.stat(above.with_name(f"{above.name}.partial-{os.getpid()}"))
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        return str(error.strerror or error) if isinstance(error, OSError) else str(error)
+    above = above.parent
+    while not os.path.lexists(above):
+        above = above.parent
+    if not above.is_dir():
+        return f"{above} is a file"
+    return "" if os.access(above, os.W_OK | os.X_OK) else f"{above} is not writable"
 
 
 class Progress:

@@ -66,15 +66,31 @@ def copy(
         raise ScenarioError(f"{target}: exists and is not overwritten: name another FILE")
     if not target.parent.is_dir():
         raise ScenarioError(f"{target}: the folder {target.parent} does not exist: make it first")
-    target.write_bytes(source.read_bytes())
+    _write(target, source.read_bytes())
     typer.echo(f"scenario: {target}")
     beside = target.parent / SCHEMA_FILE.name
     if beside.exists() and beside.read_bytes() != SCHEMA_FILE.read_bytes():
         typer.echo(f"schema: {beside} exists and differs; `waxline scenario schema` prints the one of this version", err=True)
     elif not beside.exists():
-        beside.write_bytes(SCHEMA_FILE.read_bytes())
+        _write(beside, SCHEMA_FILE.read_bytes())
         typer.echo(f"schema: {beside}")
     typer.echo(f"next: waxline scenario check {target}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole; raises ScenarioError where it cannot be written, and leaves no part of it."""
+    import os
+
+    from waxline.errors import ScenarioError
+
+    unfinished = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be written ({error.strerror or error}): name another FILE") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 @app.command()
@@ -82,13 +98,13 @@ def check(name: Name, overrides: Overrides = None, as_json: AsJson = False) -> N
     """Check a scenario: every mistake is named with file, line, field, rule, value and remedy; exit status 2 if there are any."""
     import json
 
-    from waxline.errors import ScenarioError
+    from waxline.errors import WaxlineError
     from waxline.scenario.files import load_scenario
     from waxline.scenario.problems import Problem, ScenarioProblems
 
     try:
         scenario = load_scenario(name, overrides or [])
-    except ScenarioError as error:
+    except WaxlineError as error:
         found = error.problems if isinstance(error, ScenarioProblems) else [Problem("", str(error))]
         if as_json:
             typer.echo(json.dumps({"ok": False, "problems": [problem.as_dict() for problem in found]}, ensure_ascii=False))

@@ -74,23 +74,43 @@ def measure_seeds(scenario: Any, facts: Facts, seeds: range, folder: Path, worke
     Finished seeds are read from `folder` when they are of this scenario, these facts and these sources; the others run now.
     """
     from waxline.cli.processes import Job, default_workers, run_jobs
-    from waxline.cli.running import say_if_compiling
+    from waxline.cli.running import say, say_if_compiling
     from waxline.jit import is_compiled
 
     stamp = stamp_of(scenario, facts)
     paths = {seed: folder / f"seed-{seed}-{facts.hash()[:8]}.json" for seed in seeds}
     missing = [seed for seed in seeds if read_seed(paths[seed], stamp) is None]
     if missing:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         say_if_compiling(quiet)
         text = scenario.resolved_yaml()
         jobs = [Job(str(seed), measure_seed, (text, seed, facts, str(paths[seed]), stamp)) for seed in missing]
         watch = Watch(len(seeds), len(seeds) - len(missing), quiet)
-        given_up = run_jobs(jobs, workers or default_workers(), watch, first_alone=not is_compiled())
+        try:
+            given_up = run_jobs(jobs, workers or default_workers(), watch, first_alone=not is_compiled())
+        except KeyboardInterrupt:
+            kept = sum(read_seed(path, stamp) is not None for path in paths.values())
+            say(f"{kept} of {len(seeds)} seeds are finished and kept in {folder}; the same command goes on there")
+            raise
     else:
         given_up = []
     found = [read_seed(paths[seed], stamp) for seed in seeds]
     return [measurements for measurements in found if measurements is not None], given_up
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder that keeps finished seeds; raises ResultsError where nothing can be written."""
+    import os
+
+    from waxline.errors import ResultsError
+
+    probe = folder / f"seed.partial-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_text("", encoding="utf-8")
+        probe.unlink()
+    except OSError as error:
+        raise ResultsError(f"{folder}: finished seeds cannot be kept there ({error.strerror or error}): choose another --out") from error
 
 
 def measure_seed(scenario_text: str, seed: int, facts: Facts, path: str, stamp: dict[str, str]) -> None:
@@ -106,11 +126,14 @@ def measure_seed(scenario_text: str, seed: int, facts: Facts, path: str, stamp: 
     run = run_scenario(parse_scenario(scenario_text), seed=seed, progress=None, baseline=False)
     content = {**stamp, "seed": seed, "measurements": [asdict(measurement) for measurement in measure_all(run, facts)]}
     unfinished = Path(f"{path}.partial-{os.getpid()}")
-    with unfinished.open("w", encoding="utf-8") as handle:
-        json.dump(content, handle, indent=1, allow_nan=False)
-        handle.flush()
-        os.fsync(handle.fileno())
-    unfinished.replace(path)
+    try:
+        with unfinished.open("w", encoding="utf-8") as handle:
+            json.dump(content, handle, indent=1, allow_nan=False)
+            handle.flush()
+            os.fsync(handle.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def stamp_of(scenario: Any, facts: Facts) -> dict[str, str]:
@@ -128,11 +151,11 @@ def read_seed(path: Path, stamp: dict[str, str]) -> list[Measurement] | None:
 
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if {key: content.get(key) for key in stamp} != stamp:
+            return None
+        return [Measurement(**measurement) for measurement in content["measurements"]]
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return None
-    if {key: content.get(key) for key in stamp} != stamp:
-        return None
-    return [Measurement(**measurement) for measurement in content["measurements"]]
 
 
 class Watch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -26,7 +27,7 @@ def read_bands(lines: list[str], name: str) -> Samples:
     A moment is left out, and counted in the notes, when a band is missing, a side shrinks with distance, or the sides cross: the average
     price of the nearest bids not below that of the nearest asks. A side that repeats itself for many moments is noted as frozen.
     """
-    rows = csv.reader(lines)
+    rows = readable(csv.reader(lines), name)
     header = [column.strip() for column in next(rows)]
     missing = [column for column in COLUMNS if column not in header]
     if missing:
@@ -54,9 +55,17 @@ def read_bands(lines: list[str], name: str) -> Samples:
     return _samples(moments, bids, asks, name)
 
 
+def readable(rows: Iterator[list[str]], name: str) -> Iterator[list[str]]:
+    """Yield the rows of a CSV reader; raises DepthError where one cannot be read."""
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise DepthError(f"{name}: cannot be read as CSV ({error}): fetch it again") from error
+
+
 def moment_of(text: str, where: str) -> float:
     """Return seconds since 1970 (UTC) of `YYYY-MM-DD HH:MM:SS`, or of milliseconds; raises DepthError."""
-    if text.strip().isdigit():
+    if text.strip().isdecimal() and len(text.strip()) <= 19:
         return int(text) / 1000.0
     try:
         return datetime.fromisoformat(text.strip()).replace(tzinfo=UTC).timestamp()
@@ -72,7 +81,7 @@ def _samples(moments: dict[float, dict[float, tuple[float, float]]], bids: list[
     kept: list[float] = []
     tables: list[np.ndarray] = []
     middles: list[float] = []
-    left_out = {"without all bands": 0, "shrinking with distance": 0, "crossed": 0}
+    left_out = {"without all bands": 0, "with an empty side": 0, "shrinking with distance": 0, "crossed": 0}
     for t_s in sorted(moments):
         row = moments[t_s]
         if any(p not in row for p in (*bids, *asks)):
@@ -88,6 +97,9 @@ def _samples(moments: dict[float, dict[float, tuple[float, float]]], bids: list[
             left_out["shrinking with distance"] += 1
             continue
         bid, ask = (float(table[s, 0] / coins[s, 0]) if coins[s, 0] > 0.0 else math.nan for s in (BID, ASK))
+        if math.isnan(bid) or math.isnan(ask):
+            left_out["with an empty side"] += 1
+            continue
         in_coins = not math.isclose(bid, round(bid), rel_tol=1e-12) or bid != ask
         if in_coins and bid >= ask:
             left_out["crossed"] += 1

@@ -121,7 +121,7 @@ def plain(
         "depth_usd": _estimate(curve.depth_usd),
         "exponent": _estimate(curve.exponent),
         "half_spread_bps": _estimate(curve.half_spread_bps),
-        "fit_bps": [curve.from_bps, curve.to_bps],
+        "fit_bps": [_none(curve.from_bps), _none(curve.to_bps)],
         "bands": [
             {
                 "side": word,
@@ -134,7 +134,12 @@ def plain(
             for n in range(curve.distance.shape[1])
             if np.isfinite(curve.distance[side, n])
         ],
-        "scenario": {"depth_usd": curve.depth_usd.value, "half_spread_bps": half_spread_of(curve), "makers.depth_exponent": exponent, "market": market},
+        "scenario": {
+            "depth_usd": _none(curve.depth_usd.value),
+            "half_spread_bps": half_spread_of(curve),
+            "makers.depth_exponent": _none(exponent),
+            "market": market,
+        },
     }
     if stream is not None:
         names = ("snapshots", "applied", "dropped", "crossed", "compared", "price_differs", "size_differs")

@@ -9,6 +9,9 @@ import numpy as np
 from waxline.depth.samples import BPS, DepthRequestError, Floats, Samples, standard_distances
 from waxline.units import parse_bps, parse_usd
 
+LEAST_USD, MOST_USD = 0.01, 1e15
+"""Ends of the range of a stated depth."""
+
 
 def power_law(depth_usd: float, exponent: float, half_spread_bps: float = 0.0) -> Samples:
     """Return the sample of a formula: USD within distance d of the mid = depth_usd (d / 1 %)^exponent, alike on both sides.
@@ -28,6 +31,9 @@ def from_points(points: list[tuple[float, float]]) -> Samples:
     ranked = sorted(points)
     if len(ranked) < 2 or any(b[0] <= a[0] or b[1] < a[1] for a, b in pairwise(ranked)) or ranked[0][0] <= 0.0 or ranked[0][1] <= 0.0:
         raise DepthRequestError("points must be two or more distances above 0 with depths that do not fall: write for example 10bps=3.5M,100bps=16.5M")
+    if ranked[0][1] < LEAST_USD or ranked[-1][1] > MOST_USD:
+        shown = f"{ranked[0][1]:g} to {ranked[-1][1]:g}"
+        raise DepthRequestError(f"depth of points must lie in [{LEAST_USD:g}, {MOST_USD:g}] USD, was {shown}: write for example 10bps=3.5M,100bps=16.5M")
     distance = np.array([point[0] for point in ranked]) * BPS
     usd: Floats = np.array([point[1] for point in ranked])
     return _formula("stated points", np.tile(distance, (2, 1)), np.tile(usd, (2, 1)), float("nan"))

@@ -80,7 +80,7 @@ def _text(path: Path, magic: bytes) -> io.TextIOBase:
         if len(names) != 1:
             raise DepthError(f"{path}: must hold one file, holds {len(names)}: unpack it and name the file")
         return io.TextIOWrapper(archive.open(names[0]), encoding="utf-8")
-    return path.open(encoding="utf-8")
+    return path.open(encoding="utf-8-sig")
 
 
 def _limited(text: io.TextIOBase, path: Path) -> Iterator[str]:

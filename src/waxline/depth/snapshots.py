@@ -108,7 +108,9 @@ def read_json(lines: list[str], name: str) -> Samples:
 def _documents(lines: list[str], name: str) -> Iterator[tuple[str, Any]]:
     try:
         whole = json.loads("".join(lines))
-    except json.JSONDecodeError:
+    except RecursionError as error:
+        raise DepthError(f"{name}: is nested too deeply for a book: take a file of snapshots") from error
+    except ValueError:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield f"{name}, line {number}", parsed(line, f"{name}, line {number}")
@@ -123,6 +125,8 @@ def parsed(text: str, where: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise DepthError(f"{where}: must be JSON, stops at character {error.pos + 1} ({error.msg}): the file was cut or mixed; fetch it again") from error
+    except (ValueError, RecursionError) as error:
+        raise DepthError(f"{where}: must be JSON of a book, was {text.strip()[:30]!r}...: mend or leave out that line") from error
 
 
 def levels_in(document: Any, where: str) -> tuple[float, Levels, Levels] | None:
@@ -140,7 +144,11 @@ def levels_in(document: Any, where: str) -> tuple[float, Levels, Levels] | None:
         raise DepthError(f"{where}: must have two sides, bids and asks: take a whole book")
     out = []
     for side in sides:
-        pairs = [(row["px"], row["sz"]) if isinstance(row, dict) else tuple(row[:2]) for row in side]
+        if not isinstance(side, list):
+            raise DepthError(f"{where}: bids and asks must be lists of price and quantity: take a whole book")
+        pairs = [(row.get("px"), row.get("sz")) if isinstance(row, dict) else tuple(row[:2]) if isinstance(row, list) else () for row in side]
+        if any(len(pair) != 2 for pair in pairs):
+            raise DepthError(f"{where}: a level must be price and quantity, such as [100.5, 2]: mend or leave out that book")
         out.append([_level(price, quantity, where) for price, quantity in pairs])
     return float(stamp) / 1000.0, out[0], out[1]
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import io
 import json
 import math
 import os
+import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,10 @@ from waxline.errors import ResultsError
 from waxline.results.run_result import RunResult
 from waxline.results.schema import BIN_FIELDS, FILES, FORMAT, N_CAUSES, PRICE_FIELDS, polars_schema, table
 
+SEAL = "manifest_hash"
+FORSAKEN_S = 60.0
+"""Age at which an unfinished folder without its process is taken for left behind."""
+PARTIAL = re.compile(r"\.partial-(\d+)$")
 MANIFEST, SUMMARY, HASHES, SCENARIO, REPORT = (
     "manifest.json",
     "summary.json",
@@ -40,16 +48,17 @@ ZSTD_LEVEL = 6
 ROW_GROUP = 500_000
 
 
-def save(run: RunResult, folder: Path, finish: Callable[[Path], None] | None = None) -> Path:
+def save(run: RunResult, folder: Path, finish: Callable[[Path], None] | None = None, *, numbered: bool = False) -> Path:
     """Write `run` into `folder` and return it; the folder appears under its name only when every file is on disk.
 
-    `finish` is called with the unfinished folder before it is renamed, to add files such as the report.
-    Raises ResultsError when the folder exists or cannot be written; nothing that looks finished is left then.
+    `finish` is called with the unfinished folder before it is renamed, to add files such as the report. With `numbered`, a name that is
+    taken gets a number at the end. Raises ResultsError when the folder exists or cannot be written; nothing that looks finished is left then.
     """
-    folder = Path(folder)
-    if folder.exists():
-        raise ResultsError(f"{folder}: a run folder is never overwritten: choose another --out or move this one away")
+    first = folder = Path(folder)
+    if folder.exists() and not numbered:
+        raise _taken(folder)
     partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
+    _clear_left_behind(folder)
     try:
         partial.mkdir(parents=True)
         hashes = {name: _write(partial / name, content) for name, content in _contents(run)}
@@ -58,9 +67,15 @@ def save(run: RunResult, folder: Path, finish: Callable[[Path], None] | None = N
             finish(partial)
         manifest = {**run.manifest, "format": FORMAT, "status": "complete"}
         manifest["data_hash"] = data_hash(hashes)
+        manifest[SEAL] = _seal(manifest)
         _write(partial / MANIFEST, _json(manifest))
         _sync_folder(partial)
-        os.rename(partial, folder)
+        number = 1
+        while not _renamed(partial, folder):
+            if not numbered:
+                raise _taken(folder)
+            number += 1
+            folder = first.with_name(f"{first.name}-{number}")
         _sync_folder(folder.parent)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -109,8 +124,10 @@ def load(folder: Path) -> RunResult:
 
 def check(folder: Path) -> dict[str, Any]:
     """Return the manifest of `folder` after checking that the run is finished, of a known format and unchanged."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ResultsError(f"{folder}: there is no such run folder: give the path that `waxline run` printed")
+    if PARTIAL.search(folder.resolve().name):
+        raise ResultsError(f"{folder}: the run is unfinished, its folder never got its name: run the scenario again")
     manifest = _read_json(folder / MANIFEST, "unfinished: a finished run has one; run the scenario again")
     status, version = manifest.get("status"), manifest.get("format")
     if status != "complete":
@@ -119,6 +136,8 @@ def check(folder: Path) -> dict[str, Any]:
         raise ResultsError(
             f"{folder / MANIFEST}: format must be {FORMAT}, was {version!r}: use waxline {manifest.get('version', 'of that run')}, or {_again(manifest)}"
         )
+    if manifest.pop(SEAL, None) != _seal(manifest):
+        raise ResultsError(f"{folder / MANIFEST}: differs from what the run wrote: changed or damaged; run the scenario again")
     expected = _read_json(folder / HASHES, f"damaged: {_again(manifest)}")
     if data_hash(expected) != manifest.get("data_hash"):
         raise ResultsError(f"{folder / HASHES}: differs from what the manifest recorded: {_again(manifest)}")
@@ -175,6 +194,42 @@ def plain(value: Any) -> Any:
     return value
 
 
+def _taken(folder: Path) -> ResultsError:
+    """Return the refusal of a folder that exists."""
+    return ResultsError(f"{folder}: a run folder is never overwritten: choose another --out or move this one away")
+
+
+def _renamed(partial: Path, folder: Path) -> bool:
+    """Give the finished folder its name; False when another run took it meanwhile."""
+    if os.path.lexists(folder):
+        return False
+    try:
+        os.rename(partial, folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            return False
+        raise
+    return True
+
+
+def _clear_left_behind(folder: Path) -> None:
+    """Remove what killed runs left unfinished beside `folder`: partial folders of the same name whose process is gone."""
+    for path in folder.parent.glob(f"{glob.escape(folder.name)}.partial-*"):
+        found = PARTIAL.search(path.name)
+        try:
+            forsaken = time.time() - path.stat().st_mtime > FORSAKEN_S and os.path.isdir("/proc/self")
+        except OSError:
+            continue
+        if found and forsaken and not os.path.exists(f"/proc/{found[1]}"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _seal(manifest: dict[str, Any]) -> str:
+    """Return the hash of a manifest without its seal."""
+    plain_text = json.dumps(plain({key: value for key, value in manifest.items() if key != SEAL}), sort_keys=True)
+    return hashlib.sha256(plain_text.encode()).hexdigest()
+
+
 def _again(manifest: dict[str, Any]) -> str:
     """Return the remedy for a run that cannot be used."""
     replay = manifest.get("replay")
@@ -186,7 +241,7 @@ def _read_json(path: Path, advice: str) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ResultsError(f"{path.parent}: {path.name} is missing, the run is {advice}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{path}: cannot be read ({error}); the run is {advice}") from error
     if not isinstance(content, dict):
         raise ResultsError(f"{path}: must hold an object; the run is {advice}")

@@ -61,7 +61,7 @@ def check_file(path: Path, venue: str | None = None) -> Checked:
 
 def same_venue(written: str, asked: str) -> bool:
     """Tell whether a venue's name in a file is the one asked for; case and version do not matter."""
-    return written.lower() == asked.lower() or written.lower().split()[0] == asked.lower()
+    return written.lower() == asked.lower() or written.lower().split()[:1] == [asked.lower()]
 
 
 def find_topic(venue: str, topic: str) -> Any:
@@ -138,7 +138,10 @@ def jsonable(value: Any) -> Any:
         return int(value) if value.denominator == 1 else float(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return value
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    # YAML also knows dates, sets and bytes, which JSON does not.
+    return str(value)
 
 
 def table_text(checked: Checked) -> str:

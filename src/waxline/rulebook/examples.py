@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from waxline.errors import WaxlineError
 from waxline.limits import EXAMPLES, SCENARIO_FILE_BYTES
+from waxline.scenario.problems import shown
 
 KEYS = ("id", "venue", "topic", "inputs", "expected", "tolerance")
 ALSO = ("formula", "source", "note", "evidence")
@@ -40,14 +42,14 @@ def load_examples(path: Path) -> list[Example]:
     """Return the examples of a YAML or JSON file, a list or a section with the key `examples`; raises ExamplesError with the place."""
     try:
         SCENARIO_FILE_BYTES.check(path.stat().st_size, str(path))
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ExamplesError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ExamplesError(f"{path}: must be UTF-8 text, byte {error.start} is not: save it as UTF-8") from error
     data = _parsed(text, path)
     rows = data.get("examples") if isinstance(data, dict) else data
-    if not isinstance(rows, list):
+    if not isinstance(rows, list) or not rows:
         raise ExamplesError(f"{path}: must hold a list of examples, each with {', '.join(KEYS)}")
     EXAMPLES.check(len(rows), str(path))
     examples = [_example(row, n, path) for n, row in enumerate(rows)]
@@ -64,6 +66,10 @@ def _parsed(text: str, path: Path) -> Any:
             return json.loads(text)
         except json.JSONDecodeError as error:
             raise ExamplesError(f"{path}:{error.lineno}: cannot be read as JSON: {error.msg}") from error
+        except RecursionError as error:
+            raise ExamplesError(f"{path}: is nested too deeply") from error
+        except ValueError as error:
+            raise ExamplesError(f"{path}: cannot be read as JSON: {error}") from error
     try:
         return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
@@ -72,6 +78,8 @@ def _parsed(text: str, path: Path) -> Any:
         raise ExamplesError(f"{path}{line}: cannot be read as YAML: {getattr(error, 'problem', None) or error}") from error
     except RecursionError as error:
         raise ExamplesError(f"{path}: is nested too deeply") from error
+    except ValueError as error:
+        raise ExamplesError(f"{path}: cannot be read as YAML: {error}") from error
 
 
 def _example(row: Any, place: int, path: Path) -> Example:
@@ -88,7 +96,11 @@ def _example(row: Any, place: int, path: Path) -> Example:
             raise ExamplesError(f"{where}: {key} is not a known key: one of {', '.join(KEYS + ALSO)}")
     for key, kind in (("inputs", dict), ("expected", dict), ("venue", str), ("topic", str)):
         if not isinstance(row[key], kind):
-            raise ExamplesError(f"{where}: {key} must be a {'section' if kind is dict else 'text'}, was {row[key]!r}")
+            raise ExamplesError(f"{where}: {key} must be a {'section' if kind is dict else 'text'}, was {shown(row[key])}")
+    if not isinstance(row["id"], (str, int)) or isinstance(row["id"], bool) or row["id"] == "":
+        raise ExamplesError(f"{where}: id must be a text, was {shown(row['id'])}")
+    if not row["expected"]:
+        raise ExamplesError(f"{where}: expected must hold at least one published result, was an empty section")
     absolute, relative = _tolerance(row["tolerance"], where)
     inputs = {str(key): value for key, value in row["inputs"].items()}
     expected = {str(key): value for key, value in row["expected"].items()}
@@ -103,9 +115,10 @@ def _tolerance(value: Any, where: str) -> tuple[float | None, float | None]:
             bounds = {key: float(bound) for key, bound in value.items()}
         except (TypeError, ValueError) as error:
             raise ExamplesError(f"{where}: tolerance must hold numbers, was {value}") from error
-        if all(bound >= 0.0 for bound in bounds.values()):
+        if all(0.0 <= bound < math.inf for bound in bounds.values()) and not any(isinstance(bound, (bool, str)) for bound in value.values()):
             return bounds.get("abs"), bounds.get("rel")
-    raise ExamplesError(f"{where}: tolerance must be exact, {{abs: number}} or {{rel: number}} not below 0, was {value!r}")
+    was = str(value)[:60] if isinstance(value, dict) else shown(value)
+    raise ExamplesError(f"{where}: tolerance must be exact, {{abs: number}} or {{rel: number}} not below 0, was {was}")
 
 
 def _refuse_twice(examples: list[Example], path: Path) -> None:

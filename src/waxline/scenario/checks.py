@@ -35,7 +35,7 @@ def find_conflicts(scenario: Scenario) -> list[Problem]:
     found: list[Problem] = []
     for check in (_clock, _keys, _names, _claims, _markets, _indices, _tiers, _collateral, _windows, _sources, _classes, _tables, _leverages):
         found += check(scenario)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _where(scenario: Scenario, keys: Keys) -> str:
@@ -164,7 +164,7 @@ def _indices(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(
                 f"markets[{market.name}]",
                 f"needs a spot book of {market.asset} on a venue of the index",
-                f"index of {', '.join(owner.index.weights)}",
+                f"index of {', '.join(owner.index.weights) or 'nothing'}",
                 "add one",
             )
 

@@ -49,6 +49,13 @@ def value_of(annotation: Any) -> Any | None:
     return get_args(bare)[1] if get_origin(bare) is dict and len(get_args(bare)) == 2 else None
 
 
+def places_of(annotation: Any) -> tuple[Any, ...]:
+    """Return the annotations of the places of a tuple of fixed length, () if it is none."""
+    bare = without_none(annotation)
+    kinds = get_args(bare) if get_origin(bare) is tuple else ()
+    return () if Ellipsis in kinds else kinds
+
+
 def is_number(annotation: Any) -> bool:
     """Tell whether a field holds a number."""
     return without_none(annotation) in (int, float)

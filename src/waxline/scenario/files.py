@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from waxline.errors import ScenarioError
 from waxline.scenario import library
 from waxline.scenario.fields import Keys, has_keys, item_of, row_key, section_of, value_of, written
 from waxline.scenario.overrides import apply_overrides
-from waxline.scenario.problems import Problem, ScenarioProblems
+from waxline.scenario.problems import Problem, ScenarioProblems, shown
 from waxline.scenario.reading import SUFFIXES, Document, parse_document, read_document
 from waxline.scenario.schema import Scenario
 from waxline.scenario.values import Reader, problems_of
@@ -37,7 +38,9 @@ def find_file(name_or_path: str | Path) -> Path:
     """Return the file that a name of the library or a path stands for; raises ScenarioError."""
     path = Path(name_or_path)
     if path.suffix.lower() in SUFFIXES or len(path.parts) > 1:
-        if not path.is_file():
+        if os.path.isdir(path):
+            raise ScenarioError(f"{path}: is a folder: name a scenario file in it, ending in one of {', '.join(SUFFIXES)}")
+        if not os.path.isfile(path):
             raise ScenarioError(f"{path}: no such file; names of the library are {', '.join(library.names())}")
         return path
     return library.path_of(str(name_or_path))
@@ -81,7 +84,14 @@ def _resolve(document: Document, above: tuple[str, ...]) -> tuple[dict[str, Any]
     if "name" not in read:
         remedy = "a scenario based on another needs its own name"
         raise ScenarioProblems([Problem("name", "is required", "missing", remedy, document.file, line)])
-    base, origins = _resolve(read_document(_base_file(base_name, document)), (*above, base_name))
+    if not isinstance(document.data[BASED_ON], str):
+        remedy = "write the name of a scenario of the library, or a file"
+        raise ScenarioProblems([Problem(BASED_ON, "must be a text", shown(document.data[BASED_ON]), remedy, document.file, line)])
+    try:
+        base_file = _base_file(base_name, document)
+    except ScenarioError as error:
+        raise ScenarioProblems([Problem(BASED_ON, "must be a scenario", f'"{base_name}"', str(error), document.file, line)]) from error
+    base, origins = _resolve(read_document(base_file), (*above, base_name))
     return merge(base, read, Scenario), [*origins, document]
 
 
@@ -105,7 +115,7 @@ def _placed(problems: Sequence[Problem], origins: Origins) -> list[Problem]:
         path = problem.path
         while path not in marks and path:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        file, line = marks.get(path, ("", 0))
+        file, line = marks.get(path, (origins[-1].file, 0))
         placed.append(replace(problem, file=file, line=line))
     return placed
 

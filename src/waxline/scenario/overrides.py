@@ -89,7 +89,7 @@ def find(data: Any, change: Change, model: type[BaseModel]) -> list[Keys]:
         for keys, value in places:
             below += list(_next(value, keys, step, field_at(model, keys)[1] if keys else model))
         if not below:
-            raise _not_found(change, done, places[0], model)
+            raise _not_found(change, done, places[0], model, data)
         places = below
     return [keys for keys, _ in places]
 
@@ -116,16 +116,16 @@ def _next(value: Any, keys: Keys, step: str | tuple[str, str], annotation: Any) 
                 yield (*keys, key), part
 
 
-def _not_found(change: Change, done: int, place: tuple[Keys, Any], model: type[BaseModel]) -> ScenarioProblems:
+def _not_found(change: Change, done: int, place: tuple[Keys, Any], model: type[BaseModel], data: Any) -> ScenarioProblems:
     keys, value = place
-    above = written(model, keys, None) if keys else "the scenario"
+    above = written(model, keys, data) if keys else "the scenario"
     step = change.steps[done]
     word = step if isinstance(step, str) else step[1]
     annotation = field_at(model, keys)[1] if keys else model
     if isinstance(value, list):
         row_class = section_of(item_of(annotation))
         names = [row_key(row_class, row, number) for number, row in enumerate(value)]
-        remedy = nearest(word, names) if has_keys(row_class) else f"it has {len(names)} rows, 0 to {len(names) - 1}"
+        remedy = nearest(word, names) if has_keys(row_class) else (f"its rows are 0 to {len(names) - 1}" if names else "it has no rows")
         if isinstance(step, str) and remedy:
             remedy = f"name a row: {above}[{names[0]}].{word}, or all of them: {above}[*].{word}" if names else "it has no rows"
         return _refusal(change.text, f"finds no row {word} in {above}", "", remedy)

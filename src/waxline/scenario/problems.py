@@ -63,6 +63,8 @@ def nearest(word: str, choices: Iterable[str], few: int = 8) -> str:
 
 def shown(value: object, longest: int = 60) -> str:
     """Return `value` short enough for a message, texts in quotes."""
+    if value is None:
+        return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):

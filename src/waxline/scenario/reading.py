@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from waxline.errors import ScenarioError
 from waxline.limits import SCENARIO_FILE_BYTES
 from waxline.scenario.fields import Keys
-from waxline.scenario.problems import Problem, ScenarioProblems
+from waxline.scenario.problems import Problem, ScenarioProblems, shown
 
 SUFFIXES = (".yaml", ".yml", ".json", ".toml")
 NESTING_MAX = 40
@@ -37,7 +37,7 @@ def read_document(path: Path) -> Document:
         raise ScenarioError(f"{file}: must end in one of {', '.join(SUFFIXES)}, was {path.suffix or 'nothing'}")
     try:
         SCENARIO_FILE_BYTES.check(path.stat().st_size, file)
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ScenarioError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -54,7 +54,8 @@ def parse_document(text: str, file: str, suffix: str = ".yaml") -> Document:
     else:
         data, lines = _parse_yaml(text, file)
     if not isinstance(data, dict):
-        raise ScenarioError(f"{file}: must hold a scenario (keys such as name, clock, assets), was {type(data).__name__}")
+        what = "empty" if data is None else shown(data)
+        raise ScenarioError(f"{file}: must hold a section, a line for each key such as name: value, was {what}: `waxline scenario copy` gives an example")
     return Document(file, data, lines)
 
 

@@ -17,6 +17,7 @@ from waxline.scenario.fields import (
     field_at,
     is_number,
     item_of,
+    places_of,
     section_of,
     unit_of,
     value_of,
@@ -53,6 +54,9 @@ class Reader:
         section, item, inner = section_of(annotation), item_of(annotation), value_of(annotation)
         if section is not None:
             return self._section(value, section, keys)
+        kinds = places_of(annotation)
+        if isinstance(value, list) and len(value) == len(kinds):
+            return [self.value(part, kind, field, (*keys, place)) for place, (part, kind) in enumerate(zip(value, kinds, strict=True))]
         if item is not None and isinstance(value, list):
             return [self.value(row, item, field, (*keys, place)) for place, row in enumerate(value)]
         if inner is not None and isinstance(value, dict):
@@ -176,6 +180,12 @@ def _problem(detail: ErrorDetails, keys: Keys, model: type[BaseModel], data: Any
         return Problem(path, f"must match {detail['ctx']['pattern']}", value, meaning)
     if kind == "string_type":
         return Problem(path, "must be a text", value, "put it in quotes")
+    if kind == "int_from_float":
+        return Problem(path, f"must be a whole number{_in_unit(unit)}", value, meaning)
+    if kind == "finite_number":
+        return Problem(path, f"must be a finite number{_in_unit(unit)}", value, meaning)
+    if kind in ("float_type", "int_type") and detail["input"] is None:
+        return Problem(path, f"must be a number{_in_unit(unit)}", "nothing", meaning)
     return Problem(path, detail["msg"][:1].lower() + detail["msg"][1:], value, meaning)
 
 
