@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from waxline.liquidation.assigning import Winners, order_and_most
 from waxline.liquidation.rules_deleveraging_policies import (
     POLICIES,
     RANKS,
@@ -163,6 +165,36 @@ def test_whole_contracts_are_assigned_as_well_as_by_trying_all_assignments(rows:
 
     tried = [coins for coins in itertools.product(*(range(most + 1) for most, _ in rows)) if sum(coins) == target]
     assert worst(found) == min(map(worst, tried))
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@settings(max_examples=25)
+@given(ROWS, PARTS, st.sampled_from([-1, 1]))
+def test_policies_on_columns_are_those_on_rows(name: str, rows: list[tuple[Any, ...]], part: Fraction, side: int) -> None:
+    winners = [winner._replace(side=side, entry=100.0 - side * abs(100.0 - winner.entry), cap=0.5) for winner in winners_of(rows, float)]
+    winners = [winner._replace(number=n, equity=winner.equity + winner.profit(100.0)) for n, winner in enumerate(winners)]
+    wanted = float(part) * math.fsum(winner.quantity for winner in winners)
+    columns = Winners(
+        *(
+            np.array(column)
+            for column in zip(
+                *((one.quantity, one.profit(100.0), one.quantity * one.entry, one.equity, one.maintenance) for one in winners),
+                strict=True,
+            )
+        )
+    )
+    order, most = order_and_most(name, side, 100.0, columns, wanted, 0.5, 0.0)
+    assert sorted(order.tolist()) == list(range(len(winners)))
+    taken, left = np.zeros(len(winners)), wanted
+    for n, bound in zip(order, most, strict=True):
+        taken[n] = min(bound, left)
+        left -= taken[n]
+    assert taken == pytest.approx(POLICIES[name](winners, 100.0, wanted), rel=1e-9, abs=1e-9)
+
+
+def test_an_unranked_queue_on_columns_begins_at_the_drawn_place() -> None:
+    columns = Winners(*(np.ones(4) for _ in range(5)))
+    assert [order_and_most("unranked", 1, 100.0, columns, 1.0, 1.0, start)[0][0] for start in (0.0, 0.3, 0.6, 0.999)] == [0, 1, 2, 3]
 
 
 def test_risk_weights_reproduce_the_published_shares_of_the_book_of_five_positions() -> None:
