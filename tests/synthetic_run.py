@@ -105,7 +105,7 @@ def _rise(t_s: NDArray[Any]) -> NDArray[np.float64]:
 
 def _manifest(seed: int) -> dict[str, Any]:
     return {
-        "format": 1,
+        "format": 2,
         "version": "0.1.0",
         "status": "complete",
         "scenario": "synthetic",
@@ -255,6 +255,9 @@ def _event(draw: np.random.Generator, number: int, close: NDArray[np.float32]) -
         "weight": 12.0 if named is None else 1.0,
         "equity_usd": float(draw.normal(0.01, 0.02)) * notional if stage in ("takeover", "deleveraging") else None,
         "profit_frac": float(draw.normal(0.1, 0.04)) if stage == "deleveraging" else None,
+        "limit_usd": 0.9 * price if stage == "close_in_book" else None,
+        "shortfall_usd": 0.01 * notional if stage == "takeover" else 0.0,
+        "payer": "fund" if stage == "takeover" else None,
         "generation": 1.0 + 4.0 * float(np.clip((t_s - 1500) / 900.0, 0.0, 1.0)) * float(draw.random()),
         "counted": bool(stage in COUNTED_STAGES),
         **dict(zip(SHARE_COLUMNS, shares.tolist(), strict=True)),

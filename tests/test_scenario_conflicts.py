@@ -90,6 +90,10 @@ def added(text: str) -> str:
             "venues[coinbase].vault_usd is only for a perp venue, was 1e+06",
         ),
         (
+            broken("taker_fee_bps: 12", "deleveraging: profit_times_leverage, taker_fee_bps: 12"),
+            'venues[coinbase].deleveraging ranks perp positions, and the venue has no perps, was "profit_times_leverage": write deleveraging: none',
+        ),
+        (
             broken("step_s: 1}", "step_s: 7}"),
             "small.yaml:4: clock.step_s must divide clock.duration_s = 7200, was 7: a duration of 7203 s would fit",
         ),
@@ -124,3 +128,22 @@ def test_an_impossible_combination_is_refused(text: str, says: str) -> None:
 
 def test_a_halt_that_only_reaches_into_the_run_is_accepted() -> None:
     assert parse_scenario(added(HALT % (-5000, 100))).halts.transfers[0].from_s == -5000.0
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "rule"),
+    [
+        (broken("taker_fee_bps: 12", "fund_usd: -1e6, taker_fee_bps: 12"), "venues[coinbase].fund_usd", "must be in [0, 1e+12] (USD), was -1e+06"),
+        (broken("{ETH: 1e9}", "{ETH: 1e9}\n  close_factor_frac: 1.5"), "pool.close_factor_frac", "must be in [0, 1] (fraction of debt), was 1.5"),
+        (added("deleveraging: {rule: by_size}"), "deleveraging.rule", 'was "by_size"'),
+        (added("deleveraging: {cap_frac: 1.1}"), "deleveraging.cap_frac", "must be in [0, 1] (fraction), was 1.1"),
+        (broken("taker_fee_bps: 12", "deleveraging: pro_rata, taker_fee_bps: 12"), "venues[coinbase].deleveraging", "ranks perp positions"),
+    ],
+)
+def test_rules_of_the_waterfall_that_cannot_be_are_refused_at_load_with_their_line(text: str, path: str, rule: str) -> None:
+    (line,) = [line for line in refusal(text) if path in line]
+    number = int(line.split(":")[1])
+    key = path.split(".")[-1]
+    assert key in text.splitlines()[number - 1], line
+    assert rule in line and line.startswith("small.yaml:")
+    assert line.count(": ") >= 2, "a remedy follows"

@@ -140,7 +140,8 @@ def test_winners_are_ranked_and_closed_as_in_plain_python(
     assert score[:count] == near([who.rank(mark) for name in candidate[:count] for who in told if who.name == name])
     ranked = candidate[np.argsort(-score[:count], kind="stable")]
     closed, profit, fund_before = np.zeros(9), np.zeros(9), q[fund, m]
-    done = close_winners(m, wanted, side, mark, ranked, quantity, cost, cash, q, cost_c, c, fund, position, cost_p, balance, closed, profit)
+    most, at = np.full(count, np.inf), np.full(count, mark)
+    done = close_winners(m, wanted, side, mark, ranked, most, at, quantity, cost, cash, q, cost_c, c, fund, position, cost_p, balance, closed, profit)
     assert list(zip(ranked[:done].tolist(), closed[:done].tolist(), strict=True)) == [(name, near(size)) for name, size in expected]
     assert np.all(profit[:done] > 0.0), "only positions in profit are deleveraged"
     assert fund_before - q[fund, m] == near(side * sum(size for _, size in expected))

@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 
 from waxline.cli.main import app
 from waxline.verification import court, quoting_game
-from waxline.verification.court import FAILED, NOT_COVERED, PASSED, Computed, checks, chosen, held
+from waxline.verification.court import FAILED, NOT_COVERED, PASSED, SKIPPED, Computed, checks, chosen, held, hold
 from waxline.verification.facts_file import Fact, facts
 
 runner = CliRunner()
-COVERED = [fact for fact in facts().values() if fact.covered]
+COVERED = [fact for fact in facts().values() if fact.covered and not fact.data]
+ON_DATA = [fact for fact in facts().values() if fact.data]
 DRAWN = "MM-AS-gamma-"
 
 
@@ -41,8 +42,8 @@ def leaves(value: Any) -> list[Any]:
 
 
 def test_every_covered_fact_has_a_function_and_every_function_a_fact() -> None:
-    assert set(checks()) == {fact.id for fact in COVERED}
-    assert {fact.family for fact in COVERED} == set(court.FAMILIES)
+    assert set(checks()) == {fact.id for fact in COVERED + ON_DATA}
+    assert {fact.family for fact in COVERED + ON_DATA} == set(court.FAMILIES)
 
 
 @pytest.mark.parametrize("fact", [fact for fact in COVERED if not fact.id.startswith(DRAWN)], ids=lambda fact: fact.id)
@@ -117,6 +118,73 @@ def test_a_check_fails_when_any_published_figure_were_another(fact: Fact) -> Non
         assert held(other, computed).verdict == FAILED, n
 
 
+@pytest.mark.parametrize("fact", ON_DATA, ids=lambda fact: fact.id)
+def test_the_real_waves_agree_with_what_was_published_and_every_function_matters(fact: Fact, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (outcome,) = hold([fact], shared / "data")
+    assert outcome.verdict == PASSED, outcome.reason
+    for n in range(len(leaves(fact.expected))):
+        moved = [1.11 * value + 0.1 if place == n else value for place, value in enumerate(leaves(fact.expected))]
+        figures = iter(moved)
+        expected = {key: [next(figures) for _ in value] if isinstance(value, list) else next(figures) for key, value in fact.expected.items()}
+        assert held(dataclasses.replace(fact, expected=expected), Computed(outcome.computed)).verdict == FAILED, n
+    for name in fact.through:
+        module, function = name.rsplit(".", 1)
+        with monkeypatch.context() as patch:
+            original = getattr(importlib.import_module(module), function)
+            patch.setattr(importlib.import_module(module), function, lambda *args, original=original: 1.4 * original(*args))
+            assert next(iter(hold([fact], shared / "data"))).verdict == FAILED, name
+
+
+def test_a_check_without_its_data_is_skipped_and_says_which(tmp_path: Path) -> None:
+    for folder in (None, tmp_path):
+        assert [outcome.verdict for outcome in hold(ON_DATA, folder)] == [SKIPPED] * len(ON_DATA)
+    answer = runner.invoke(app, ["verify", "ADL-14-envelope", "IF-01-newsvendor", "--data", str(tmp_path)])
+    assert answer.exit_code == 1, "asked for by name: nothing was held"
+    assert "data absent: hyperliquid_adl_20251010 is not below" in answer.stdout
+    assert "1 passed, 0 failed, 0 not covered, 1 skipped: data absent" in answer.stdout
+
+
+def test_without_ids_absent_data_leaves_the_exit_status_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(court, "chosen", lambda ids: [facts()["IF-01-newsvendor"], *ON_DATA])
+    monkeypatch.setenv("WAXLINE_SHARED", str(tmp_path))
+    answer = runner.invoke(app, ["verify"])
+    assert answer.exit_code == 0 and "skipped: ADL-13-regret-table, ADL-14-envelope" in answer.stdout
+    assert {row["verdict"] for row in json.loads(runner.invoke(app, ["verify", "--json"]).stdout)["checks"]} == {PASSED, SKIPPED}
+
+
+def test_a_data_file_with_other_columns_or_words_for_numbers_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "hyperliquid_adl_20251010"
+    folder.mkdir()
+    coins = folder / "two_pass_wave_coin_gap_per_contract.csv"
+    for text, says in (("wave,coin\n1,BTC\n", "has no column gap_per_contract_usd"), ("wave,gap_per_contract_usd,qty_contracts\n1,x,2\n", "must hold numbers")):
+        coins.write_text(text)
+        answer = runner.invoke(app, ["verify", "ADL-14-envelope", "--data", str(tmp_path)])
+        assert answer.exit_code == 4 and says in answer.stderr
+
+
+@pytest.mark.parametrize("policy", ["profit_times_leverage", "unranked", "pro_rata", "capped", "risk_weighted", "smallest_part"])
+def test_policies_share_what_the_real_waves_needed_over_the_coins_to_the_cent(policy: str, shared: Path) -> None:
+    from waxline.liquidation.rules_deleveraging_policies import POLICIES, Winner
+    from waxline.verification.shared_data import columns_of, numbers_of
+
+    folder = shared / "data" / ON_DATA[0].data
+    rows = numbers_of(folder / "two_pass_wave_coin_gap_per_contract.csv", ("wave", "gap_per_contract_usd", "qty_contracts"))
+    coins = columns_of(folder / "two_pass_wave_coin_gap_per_contract.csv", ("coin",))["coin"]
+    from waxline.verification.family_waves import needed_by_wave
+
+    for wave, needed in needed_by_wave(folder).items():
+        mine = [n for n, one in enumerate(rows["wave"]) if one == wave]
+        # Every coin's closed quantity, in USD of its gap at an entry twice as far, stands for its winners; half the wave's need is asked of them.
+        winners = [
+            Winner(place, 1, held * gap, 0.5, 2.0 * held * gap + len(coins[n]), 0.0, 0.9)
+            for place, n in enumerate(mine)
+            if (gap := rows["gap_per_contract_usd"][n]) > 0.0 and (held := rows["qty_contracts"][n]) > 0.0
+        ]
+        taken = POLICIES[policy](winners, 1.0, 0.5 * needed)
+        assert math.fsum(taken) == pytest.approx(0.5 * needed, abs=1e-8)
+        assert all(0.0 <= gave <= winner.quantity for gave, winner in zip(taken, winners, strict=True))
+
+
 def test_figures_that_are_missing_too_many_or_not_numbers_fail() -> None:
     fact = Fact("x", "f", "t", "s", expected={"a": [1.0, 2.0]}, tolerance={"abs": 0.1})
     assert held(fact, Computed({"a": [1.05, 2.0]})).verdict == PASSED
@@ -138,7 +206,7 @@ def test_the_court_knows_every_id_and_figure_of_the_shared_checks(shared: Path) 
     listed = {check["id"]: check for check in YAML(typ="safe").load((shared / "checks" / "theory.yaml").read_text())["checks"]}
     assert set(listed) - set(facts()) == set()
     renamed = {"inventory[profit,std,q,std_q]": "inventory", "symmetric": "symmetric", "avg_spread": "average_spread"}
-    for fact in COVERED:
+    for fact in COVERED + ON_DATA:
         for name, figures in listed.get(fact.id, {"expected": {}})["expected"].items():
             if name.startswith("my_") or isinstance(figures, str):
                 continue
@@ -194,7 +262,7 @@ def test_what_nothing_computes_yet_is_listed_counted_and_fails_when_asked_for() 
     assert listing.exit_code == 0
     waiting = [fact for fact in facts().values() if not fact.covered]
     assert len(re.findall(r"\bnot covered  ", listing.stdout)) == len(waiting) > 0
-    assert f"{len(facts())} ids, {len(COVERED)} covered, {len(waiting)} not covered" in listing.stdout
+    assert f"{len(facts())} ids, {len(COVERED) + len(ON_DATA)} covered, {len(waiting)} not covered" in listing.stdout
     answer = runner.invoke(app, ["verify", waiting[0].id])
     assert answer.exit_code == 1 and "not covered" in answer.stdout and f"needs {waiting[0].needs}" in answer.stdout
     answer = runner.invoke(app, ["verify", waiting[0].id, "--json"])

@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "scenario": "List, show, copy and check scenarios; print their schema.",
     "run": "Simulate a scenario and write its run folder.",
     "show": "Show the summary of a run folder.",
+    "waterfall": "Show who paid what was missing, per venue, to the cent.",
+    "account": "Tell what happened to one account of a run, in time order.",
     "rerun": "Repeat a run and compare the hashes of its files.",
     "report": "Write the report of a run folder as one HTML file.",
     "validate": "Measure published facts in simulated runs; print the score.",

@@ -242,12 +242,13 @@ def rank_winners(
 
 @njit
 def close_winners(
-    m, wanted, side, mark, ranked, quantity, cost, cash, cell_quantity, cell_cost, cell_cash, fund_row, position, position_cost, balance, closed, profit
+    m, wanted, side, mark, ranked, most, price, quantity, cost, cash, cell_quantity, cell_cost, cell_cash, fund_row, position, position_cost, balance, closed,
+    profit,
 ):  # fmt: skip
-    """Close up to `wanted` coins of the fund's position in perp `m` against the `ranked` winners in turn, at the mark.
+    """Close up to `wanted` coins of the fund's position in perp `m` against the `ranked` winners in turn.
 
-    side +1: the fund is long, shorts are closed; -1 the reverse. Writes both sides' positions, closed (coins) and profit (part of entry
-    value); returns how many winners were closed.
+    side +1: the fund is long, shorts are closed; -1 the reverse. most [R]: coins that each gives at the most; price [R]: USD per coin at which he
+    is closed. Writes both sides' positions, closed (coins) and profit at the mark (part of entry value); returns how many winners were visited.
     """
     left = wanted
     done = 0
@@ -257,19 +258,19 @@ def close_winners(
         who = ranked[r]
         if who >= CELL_BASE:
             kind = who - CELL_BASE
-            size = min(left, abs(cell_quantity[kind, m]))
+            size = min(left, abs(cell_quantity[kind, m]), most[r])
             gain = deleveraging_gain(cell_quantity[kind, m], cell_cost[kind, m], mark)
-            trade_single(cell_quantity[kind], cell_cost[kind], cell_cash[kind], m, True, side * size, side * size * mark)
+            trade_single(cell_quantity[kind], cell_cost[kind], cell_cash[kind], m, True, side * size, side * size * price[r])
         elif who >= 0:
-            size = min(left, abs(quantity[who]))
+            size = min(left, abs(quantity[who]), most[r])
             gain = deleveraging_gain(quantity[who], cost[who], mark)
-            trade_single(quantity, cost, cash, who, True, side * size, side * size * mark)
+            trade_single(quantity, cost, cash, who, True, side * size, side * size * price[r])
         else:
             p = -1 - who
-            size = min(left, abs(position[p, m]))
+            size = min(left, abs(position[p, m]), most[r])
             gain = deleveraging_gain(position[p, m], position_cost[p, m], mark)
-            trade_portfolio(position, position_cost, balance, p, m, 0, True, side * size, side * size * mark)
-        trade_single(cell_quantity[fund_row], cell_cost[fund_row], cell_cash[fund_row], m, True, -side * size, -side * size * mark)
+            trade_portfolio(position, position_cost, balance, p, m, 0, True, side * size, side * size * price[r])
+        trade_single(cell_quantity[fund_row], cell_cost[fund_row], cell_cash[fund_row], m, True, -side * size, -side * size * price[r])
         closed[done] = size
         profit[done] = gain
         left -= size

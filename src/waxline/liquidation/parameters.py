@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+from pydantic import Field
+
 from waxline.parameter import ASSUMED, ByClass, Section, by_class, quantity, switch
 
 
@@ -74,8 +78,30 @@ class FundParameters(Section):
     )
 
 
+class DeleveragingRule(StrEnum):
+    """Name who is deleveraged: nobody, a ranking by venue, or a share of every winner (names of `rules_deleveraging_policies`)."""
+
+    NONE = "none"
+    PROFIT_TIMES_LEVERAGE = "profit_times_leverage"
+    PROFIT_TIMES_MARGIN = "profit_times_margin"
+    PROFIT_OVER_LEVEL = "profit_over_level"
+    PRICE_TIMES_LEVERAGE = "price_times_leverage"
+    UNRANKED = "unranked"
+    PRO_RATA = "pro_rata"
+    CAPPED = "capped"
+    RISK_WEIGHTED = "risk_weighted"
+    SMALLEST_PART = "smallest_part"
+
+
+class ClosingPrice(StrEnum):
+    """Name the price at which winners are closed: the mark, or what the fund or vault paid on average when it took over."""
+
+    MARK = "mark"
+    TAKEOVER = "takeover"
+
+
 class DeleveragingParameters(Section):
-    """Set auto-deleveraging."""
+    """Set auto-deleveraging; who is closed first stands at each venue."""
 
     enabled: bool = switch(meaning="profitable positions are closed against the fund's or vault's", link=16)
     vault_trigger_frac: float = quantity(
@@ -99,6 +125,20 @@ class DeleveragingParameters(Section):
         high=3600.0,
         meaning="time between two rounds of deleveraging",
         source="Hyperliquid on 10 October 2025: batches every 6.3 s at first; assumed",
+    )
+    rule: DeleveragingRule | None = Field(default=None, description="who is deleveraged at every venue with perps, in place of the venue's own rule")
+    price: ClosingPrice = Field(
+        default=ClosingPrice.MARK,
+        description="price at which winners are closed: mark (OKX; Hyperliquid takes the previous mark), or takeover, at which they bear what the fund's position "
+        "has lost (Binance, BitMEX, Bybit, dYdX: bankruptcy price), as far as their own equity goes",
+    )
+    cap_frac: float = quantity(
+        0.5,
+        unit="fraction",
+        low=0.0,
+        high=1.0,
+        meaning="largest part of a position closed per round where the rule is capped",
+        source=f"{ASSUMED}; range 0.1-0.9",
     )
     hedged_frac: float = quantity(0.5, unit="fraction", low=0.0, high=1.0, meaning="part of deleveraged shorts that hedged coins", source=ASSUMED)
     sold_frac: float = quantity(0.6, unit="fraction", low=0.0, high=1.0, meaning="part of the coins thus left naked that is sold", source=ASSUMED)

@@ -62,6 +62,11 @@ def price_times_leverage(side: float, mark: float, entry: float, notional: float
     return moved * notional / account_value
 
 
+def profit_over_margin_level(profit: float, equity: float, maintenance: float) -> float:
+    """Return OKX's rank: profit share over equity to maintenance (a position that needs no margin ranks last among winners: 0)."""
+    return profit * maintenance / equity
+
+
 def order_of(scores: Sequence[float]) -> list[int]:
     """Return the places in falling order of score; equal scores keep their order."""
     return sorted(range(len(scores)), key=lambda n: -scores[n])

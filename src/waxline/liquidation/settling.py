@@ -11,11 +11,14 @@ from waxline.liquidation.tables import (
     R_COUNTED,
     R_EQUITY,
     R_GENERATION,
+    R_LIMIT,
     R_MARKET,
     R_NOTIONAL,
+    R_PAYER,
     R_PROFIT,
     R_QUANTITY,
     R_SHARES,
+    R_SHORTFALL,
     R_SIDE,
     R_STAGE,
     R_T_S,
@@ -27,6 +30,7 @@ from waxline.market.tables import (
     O_EQUITY,
     O_GENERATION,
     O_LEFT,
+    O_LIMIT,
     O_MARKET,
     O_ROW_CASH,
     O_ROW_FILLED,
@@ -39,16 +43,19 @@ from waxline.market.tables import (
 
 PERP_LIQUIDATION, STOP_LOSS = 1, 12
 TAKEN_OVER, CLOSED = 4, 5
-CLOSE_IN_BOOK, COLLATERAL_SALE, TAKEOVER = 2, 3, 4
+CLOSE_IN_BOOK, COLLATERAL_SALE, TAKEOVER, BAD_DEBT, PAYMENT = 2, 3, 4, 7, 9
+NO_PAYER, BY_FUND, BY_VAULT, BY_NOBODY = -1, 0, 1, 4
 FUND = 9
+ANY_PRICE = -600.0
+"""A log price below which a limit allows every price."""
 DUST_USD = 1e-6
 SMALL_USD = 1000.0
 LAST_PART = 0.05
 
 
 @njit
-def write_row(rows, used, t_s, account, stage, market, side, quantity, notional, equity, profit, generation, counted, shares):
-    """Append a row to the record; a full table is reported by used[1]; `shares` [C]."""
+def write_row(rows, used, t_s, account, stage, market, side, quantity, notional, equity, profit, generation, counted, limit, shortfall, payer, shares):
+    """Append a row to the record; a full table is reported by used[1]; limit in USD (NaN: none), shortfall in USD paid by `payer`; `shares` [C]."""
     n = used[0]
     if n >= rows.shape[0]:
         used[1] = 1
@@ -65,18 +72,30 @@ def write_row(rows, used, t_s, account, stage, market, side, quantity, notional,
     rows[n, R_PROFIT] = profit
     rows[n, R_GENERATION] = generation
     rows[n, R_COUNTED] = counted
+    rows[n, R_LIMIT] = limit
+    rows[n, R_SHORTFALL] = shortfall
+    rows[n, R_PAYER] = payer
     for c in range(shares.size):
         rows[n, R_SHARES + c] = shares[c]
 
 
 @njit
-def flush_order(table, n, rows, used, stage, t_s, trader_liquidated, portfolio_liquidated):
-    """Write what order `n` filled since its last row as one row and add it to its account's total."""
+def limit_usd(log_limit):
+    """Return an order's limit in USD; NaN where it allows every price."""
+    return math.exp(log_limit) if math.isfinite(log_limit) and log_limit > ANY_PRICE else math.nan
+
+
+@njit
+def flush_order(table, n, rows, used, stage, t_s, mark, trader_liquidated, portfolio_liquidated):
+    """Write what order `n` filled since its last row as one row and add it to its account's total; what the fund took over as another.
+
+    The fund took it over at the bankruptcy price: what that is worse than the mark, when the row is written, is the shortfall it pays.
+    """
     if table[n, O_ROW_FILLED] > 0.0 and table[n, O_CAUSE] != STOP_LOSS:
         account = int(table[n, O_ACCOUNT])
         write_row(
             rows, used, t_s, account, stage, int(table[n, O_MARKET]), int(table[n, O_SIDE]), table[n, O_ROW_FILLED], table[n, O_ROW_CASH], table[n, O_EQUITY],
-            math.nan, table[n, O_GENERATION], 1, table[n, O_SHARES:],
+            math.nan, table[n, O_GENERATION], 1, limit_usd(table[n, O_LIMIT]), 0.0, NO_PAYER, table[n, O_SHARES:],
         )  # fmt: skip
         if account >= 0:
             trader_liquidated[account] += table[n, O_ROW_CASH]
@@ -84,9 +103,11 @@ def flush_order(table, n, rows, used, stage, t_s, trader_liquidated, portfolio_l
             portfolio_liquidated[-1 - account] += table[n, O_ROW_CASH]
     if table[n, O_TAKEN] > 0.0:
         account = int(table[n, O_ACCOUNT])
+        missing = max(table[n, O_SIDE] * (mark * table[n, O_TAKEN] - table[n, O_TAKEN_CASH]), 0.0)
         write_row(
             rows, used, t_s, account, TAKEOVER, int(table[n, O_MARKET]), int(table[n, O_SIDE]), table[n, O_TAKEN], table[n, O_TAKEN_CASH], table[n, O_EQUITY],
-            math.nan, table[n, O_GENERATION], 1, table[n, O_SHARES:],
+            math.nan, table[n, O_GENERATION], 1, table[n, O_TAKEN_CASH] / table[n, O_TAKEN], missing, BY_FUND if missing > 0.0 else NO_PAYER,
+            table[n, O_SHARES:],
         )  # fmt: skip
         trader_liquidated[account] += table[n, O_TAKEN_CASH]
     table[n, O_TAKEN] = 0.0
@@ -120,6 +141,15 @@ def end_trader(i, v, notional, fee_frac, cash, status, negative_usd, venue_fund,
 
 
 @njit
+def write_payments(rows, used, t_s, account, market, side, owed, paid, equity, generation, shares):
+    """Write a row for what the fund paid of a shortfall `owed` and one for the rest, which nobody paid; USD, rows of 0 are left out."""
+    if paid > 0.0:
+        write_row(rows, used, t_s, account, PAYMENT, market, side, 0.0, paid, equity, math.nan, generation, 0, math.nan, paid, BY_FUND, shares)
+    if owed - paid > 0.0:
+        write_row(rows, used, t_s, account, BAD_DEBT, market, side, 0.0, owed - paid, equity, math.nan, generation, 0, math.nan, owed - paid, BY_NOBODY, shares)
+
+
+@njit
 def take_to_vault(n, i, m, mark, t_s, table, rows, used, quantity, cost, cash, status, negative_usd, liquidated_usd, fund_quantity, fund_cost, fund_cash):
     """Pass a trader's whole position and its margin to the backstop vault; writes both and a takeover row at the mark price."""
     q = quantity[i]
@@ -129,7 +159,10 @@ def take_to_vault(n, i, m, mark, t_s, table, rows, used, quantity, cost, cash, s
     equity = cash[i] + q * mark - cost[i]
     if equity < 0.0:
         negative_usd[i] += -equity
-    write_row(rows, used, t_s, i, TAKEOVER, m, int(table[n, O_SIDE]), abs(q), abs(q) * mark, equity, math.nan, table[n, O_GENERATION], 1, table[n, O_SHARES:])
+    write_row(
+        rows, used, t_s, i, TAKEOVER, m, int(table[n, O_SIDE]), abs(q), abs(q) * mark, equity, math.nan, table[n, O_GENERATION], 1, math.nan, max(-equity, 0.0),
+        BY_VAULT if equity < 0.0 else NO_PAYER, table[n, O_SHARES:],
+    )  # fmt: skip
     liquidated_usd[i] += abs(q) * mark
     after, cost_after, cash_after = position_after(fund_quantity[m], fund_cost[m], fund_cash[m], q, q * mark)
     fund_quantity[m] = after
@@ -219,14 +252,17 @@ def settle_orders(
             done = table[n, O_LEFT] * mark[m] < DUST_USD
             waiting = table[n, O_ROW_FILLED] + table[n, O_TAKEN]
             if done or (flush and waiting >= LAST_PART * table[n, O_START]):
-                flush_order(table, n, rows, used, CLOSE_IN_BOOK if perp[m] else COLLATERAL_SALE, t_s, liquidated_usd, portfolio_liquidated)
+                flush_order(table, n, rows, used, CLOSE_IN_BOOK if perp[m] else COLLATERAL_SALE, t_s, mark[m], liquidated_usd, portfolio_liquidated)
             if done:
                 table[n, O_LEFT] = 0.0
                 if i >= 0 and status[i] < TAKEN_OVER and order[i] == n:
                     if quantity[i] != 0.0 and abs(quantity[i]) * mark[m] < 1.0:
                         pass_to_fund(i, m, -quantity[i], mark[m], quantity, cost, cash, fund_quantity, fund_cost, fund_cash)
                     if forced:
+                        owed = max(-cash[i], 0.0)
+                        paid = min(owed, max(venue_fund[v], 0.0))
                         end_trader(i, v, table[n, O_CASH], clearance_fee, cash, status, negative_usd, venue_fund, bad_debt)
+                        write_payments(rows, used, t_s, i, m, int(table[n, O_SIDE]), owed, paid, -owed, table[n, O_GENERATION], table[n, O_SHARES:])
                     else:
                         status[i] = CLOSED
             n = link[n]

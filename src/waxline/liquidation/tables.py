@@ -20,10 +20,28 @@ class Stage:
     SOCIALISED = 6
     BAD_DEBT = 7
     POOL_LIQUIDATION = 8
+    PAYMENT = 9
+    TOP_UP = 10
 
 
-R_T_S, R_ACCOUNT, R_STAGE, R_MARKET, R_SIDE, R_QUANTITY, R_NOTIONAL, R_EQUITY, R_PROFIT, R_GENERATION, R_COUNTED, R_SHARES = range(12)
-"""Columns of a row; from R_SHARES the shares by cause."""
+class Payer:
+    """Name who settles what is missing; the number is the code in a row."""
+
+    NONE = -1
+    FUND = 0
+    VAULT = 1
+    WINNERS = 2
+    USERS = 3
+    NOBODY = 4
+
+
+(
+    R_T_S, R_ACCOUNT, R_STAGE, R_MARKET, R_SIDE, R_QUANTITY, R_NOTIONAL, R_EQUITY, R_PROFIT, R_GENERATION, R_COUNTED, R_LIMIT, R_SHORTFALL, R_PAYER, R_SHARES,
+) = range(15)  # fmt: skip
+"""Columns of a row; R_LIMIT is the worst price that was allowed (NaN: none), R_SHORTFALL the USD missing that R_PAYER settled; from R_SHARES the shares."""
+
+FUND_BASE = 2 * 10**9
+"""Account number of a venue's fund in a row: FUND_BASE plus the venue's number."""
 
 
 class Rows(NamedTuple):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import polars as pl
 
-FORMAT = 1
+FORMAT = 2
 BIN_STEPS = 10
 VENUES = ("binance", "bybit", "coinbase", "hyperliquid", "rest", "aave")
 MARKET_KINDS = ("spot", "perp", "pool")
@@ -113,7 +113,11 @@ STAGES = (
     "socialised",
     "bad_debt",
     "pool_liquidation",
+    "payment",
+    "top_up",
 )
+PAYERS = ("fund", "vault", "winners", "users", "nobody")
+"""Who settles what is missing; the place is the code in a row."""
 COUNTED_STAGES = ("close_in_book", "collateral_sale", "takeover", "deleveraging")
 """Stages whose rows may enter the liquidated amount; the column `counted` decides for each row."""
 
@@ -130,6 +134,8 @@ STAGE_MEANINGS = dict(
             "Loss shared among the winners.",
             "Loss that nobody covered.",
             "Collateral of a lending pool seized by a keeper.",
+            "Insurance fund pays what a closed account could not.",
+            "Owner adds margin from a reserve.",
         ),
         strict=True,
     )
@@ -222,6 +228,9 @@ LIQUIDATIONS = (
     Column("weight", "f64", "people", "people the account stands for"),
     Column("equity_usd", "f64", "USD", "equity of the account at the trigger, takeover or deleveraging; else null"),
     Column("profit_frac", "f64", "fraction", "deleveraging: unrealised profit over entry notional of the closed position; else null"),
+    Column("limit_usd", "f64", "USD", "worst price the order or the takeover allowed; null where every price was"),
+    Column("shortfall_usd", "f64", "USD", "money missing that this event settled; 0 where none was"),
+    Column("payer", "str", "-", ", ".join(PAYERS) + ": who settled it; null where nothing was missing"),
     Column("generation", "f32", "generations", "1 + weighted generation of the flows that consumed the account's slack"),
     Column("counted", "bool", "-", "whether the row enters the liquidated amount"),
     *(Column(f"share_{c.key}", "f32", "fraction", f"part of the slack consumed by {c.label}") for c in Cause),

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from waxline.limits import MARKET_STEPS, STEPS
+from waxline.liquidation.parameters import DeleveragingRule
 from waxline.parameter import CLASSES, ByClass
 from waxline.scenario.fields import Keys, has_keys, item_of, row_key, section_of, sections, written
 from waxline.scenario.problems import Problem, nearest
@@ -33,7 +34,7 @@ WINDOWS = (("from_s", "to_s"), ("start_s", "end_s"))
 def find_conflicts(scenario: Scenario) -> list[Problem]:
     """Return every impossible combination in a scenario whose single fields are valid."""
     found: list[Problem] = []
-    for check in (_clock, _keys, _names, _claims, _markets, _indices, _tiers, _collateral, _windows, _sources, _classes, _tables, _leverages):
+    for check in (_clock, _keys, _names, _claims, _markets, _indices, _deleveraging, _tiers, _collateral, _windows, _sources, _classes, _tables, _leverages):
         found += check(scenario)
     return list(dict.fromkeys(found))
 
@@ -166,6 +167,19 @@ def _indices(scenario: Scenario) -> Iterator[Problem]:
                 f"needs a spot book of {market.asset} on a venue of the index",
                 f"index of {', '.join(owner.index.weights) or 'nothing'}",
                 "add one",
+            )
+
+
+def _deleveraging(scenario: Scenario) -> Iterator[Problem]:
+    """Look for venues that rank positions they do not have."""
+    perps = {market.venue for market in scenario.markets if market.kind is MarketKind.PERP}
+    for venue in scenario.venues:
+        if venue.deleveraging is not DeleveragingRule.NONE and venue.name not in perps:
+            yield Problem(
+                f"venues[{venue.name}].deleveraging",
+                "ranks perp positions, and the venue has no perps",
+                f'"{venue.deleveraging.value}"',
+                "write deleveraging: none, or add a perp market",
             )
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
+from waxline.liquidation.parameters import DeleveragingRule
 from waxline.parameter import ASSUMED, Section, quantity, text
 
 USD = "USD"
@@ -57,15 +58,6 @@ class MarginRegime(StrEnum):
     ISOLATED = "isolated"
     POOL = "pool"
     NONE = "none"
-
-
-class DeleveragingRule(StrEnum):
-    """Name the order in which winners are deleveraged."""
-
-    NONE = "none"
-    PROFIT_TIMES_LEVERAGE = "profit_times_leverage"
-    PRO_RATA = "pro_rata"
-    CAPPED = "capped"
 
 
 class PriceRule(StrEnum):
@@ -205,7 +197,11 @@ class Venue(Section):
     )
     index: IndexRule | None = Field(None, description="how its index price is formed; needed where perps trade or collateral is valued at the index")
     funding: FundingRule | None = Field(None, description="funding of its perps")
-    deleveraging: DeleveragingRule = Field(DeleveragingRule.NONE, description="order in which winners are deleveraged")
+    deleveraging: DeleveragingRule = Field(
+        DeleveragingRule.NONE,
+        description="who is deleveraged: profit_times_leverage (BitMEX, Bybit), profit_times_margin (Binance), profit_over_level (OKX), price_times_leverage "
+        "(Hyperliquid), unranked (dYdX), pro_rata, capped, risk_weighted, smallest_part (of account value), none",
+    )
     rules: str | None = text(
         None, meaning="shipped file of the venue's rules (scenario/venues) whose dated tiers hold for its perps that name no table of the scenario"
     )

@@ -11,20 +11,24 @@ from numpy.typing import NDArray
 
 from waxline.accounts.tables import CASH, Cell, Status
 from waxline.liquidation.tables import (
+    FUND_BASE,
     R_ACCOUNT,
     R_COUNTED,
     R_EQUITY,
     R_GENERATION,
+    R_LIMIT,
     R_MARKET,
     R_NOTIONAL,
+    R_PAYER,
     R_PROFIT,
     R_QUANTITY,
     R_SHARES,
+    R_SHORTFALL,
     R_SIDE,
     R_STAGE,
     R_T_S,
 )
-from waxline.results.schema import ACCOUNT_STATUS, BIN_STEPS, N_CAUSES, SHARE_COLUMNS, STAGES, table
+from waxline.results.schema import ACCOUNT_STATUS, BIN_STEPS, N_CAUSES, PAYERS, SHARE_COLUMNS, STAGES, table
 from waxline.simulation.build_accounts import BORROWER, HOLDER, MAKER, WHALE
 from waxline.simulation.state import State
 from waxline.simulation.upkeep import net_positions
@@ -238,13 +242,17 @@ def venue_rows(state: State, start: NDArray[np.float64]) -> list[dict[str, Any]]
 
 
 def account_kinds(state: State, ids: NDArray[np.int64]) -> tuple[list[str], list[str | None], NDArray[np.int64]]:
-    """Return kind, name and global number of accounts given as in orders and rows (trader, 10**9 + cell, -1 - portfolio)."""
+    """Return kind, name and global number of accounts given as in orders and rows (trader, 10**9 + cell, FUND_BASE + venue, -1 - portfolio)."""
     count = state.traders.quantity.size
     kinds: list[str] = []
     names: list[str | None] = []
     numbers = np.zeros(ids.size, dtype=np.int64)
     for n, i in enumerate(ids.tolist()):
-        if i >= 10**9:
+        if i >= FUND_BASE:
+            kinds.append("fund")
+            names.append(f"fund of {state.names.venues[i - FUND_BASE]}")
+            numbers[n] = count + state.portfolios.venue.size + Cell.COUNT + (i - FUND_BASE)
+        elif i >= 10**9:
             kinds.append("holder")
             names.append("carry book" if i - 10**9 == Cell.CARRY else "shorts without leverage")
             numbers[n] = count + state.portfolios.venue.size + (i - 10**9)
@@ -271,6 +279,7 @@ def liquidation_table(state: State) -> pl.DataFrame:
     venue_of = np.where(market >= 0, state.markets.venue[market], 0)
     portfolio_venue = np.array([state.portfolios.venue[-1 - i] if i < 0 else 0 for i in account], dtype=np.int64)
     venue_of = np.where((market < 0) & (account < 0), portfolio_venue, venue_of)
+    venue_of = np.where(account >= FUND_BASE, account - FUND_BASE, venue_of)
     quantity, notional = rows[:, R_QUANTITY], rows[:, R_NOTIONAL]
     pool = stage == STAGES.index("pool_liquidation")
     venue_of = np.where(pool, portfolio_venue, venue_of)
@@ -294,6 +303,9 @@ def liquidation_table(state: State) -> pl.DataFrame:
         "weight": weight,
         "equity_usd": rows[:, R_EQUITY],
         "profit_frac": rows[:, R_PROFIT],
+        "limit_usd": rows[:, R_LIMIT],
+        "shortfall_usd": rows[:, R_SHORTFALL],
+        "payer": [PAYERS[p] if p >= 0 else None for p in rows[:, R_PAYER].astype(np.int64)],
         "generation": rows[:, R_GENERATION],
         "counted": rows[:, R_COUNTED].astype(bool),
     }

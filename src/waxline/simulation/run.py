@@ -22,6 +22,7 @@ from waxline.results.schema import FORMAT, N_CAUSES, table
 from waxline.scenario.schema import Scenario
 from waxline.simulation.build import build_state
 from waxline.simulation.build_markets import LINKS
+from waxline.simulation.deleveraging import write_summed_rows
 from waxline.simulation.ledger import Ledger
 from waxline.simulation.recorder import Recorder, account_table, liquidation_table, market_table
 from waxline.simulation.state import State
@@ -83,6 +84,7 @@ def simulate(scenario: Scenario, progress: Progress | None = None) -> tuple[Stat
         if progress is not None:
             progress(n + 1, steps)
     write_open_rows(state)
+    write_summed_rows(state)
     return state, recorder, ledger
 
 

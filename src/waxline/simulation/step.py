@@ -30,12 +30,12 @@ from waxline.simulation.build import value_all
 from waxline.simulation.build_accounts import TRANCHE_S
 from waxline.simulation.build_markets import LINKS
 from waxline.simulation.clearing import clear_markets, finish_causes
+from waxline.simulation.deleveraging import deleverage
 from waxline.simulation.state import State
 from waxline.simulation.upkeep import close_by_agreement, open_tranche, set_maker_limits, shed_inventory, update_memories
 from waxline.simulation.waterfall import (
     call_margin,
     cover_funds,
-    deleverage,
     liquidate_pool,
     trigger_portfolios,
     update_makers,

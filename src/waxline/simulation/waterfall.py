@@ -1,4 +1,7 @@
-"""The waterfall of accounts with many assets, of funds and vaults, and of the lending pool; called once per step after the watch ladders."""
+"""The waterfall of accounts with many assets, of funds and vaults, and of the lending pool; called once per step after the watch ladders.
+
+Deleveraging stands in a file of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,38 @@ from numpy.typing import NDArray
 
 from waxline.accounts.kernels import trade_portfolio, trade_single
 from waxline.accounts.tables import CASH, Cell, Status
-from waxline.liquidation.kernels import CELL_BASE, add_order, close_winners, generation_of, rank_winners
-from waxline.liquidation.settling import flush_order, write_row
-from waxline.liquidation.tables import Stage
+from waxline.liquidation.kernels import add_order, generation_of
+from waxline.liquidation.settling import flush_order, write_payments, write_row
+from waxline.liquidation.tables import FUND_BASE, Payer, Stage
 from waxline.market.tables import O_ACCOUNT, O_CAUSE, O_GENERATION, O_LEFT, O_MARKET, O_ROW_FILLED, O_SHARES, O_TAKEN
 from waxline.results.schema import N_CAUSES, Cause
 from waxline.simulation.build_accounts import BORROWER, MAKER
 from waxline.simulation.state import State
 
 Floats = NDArray[np.float64]
-TAKEOVER_MEMORY_S = 55.0
+NO_SHARES = np.zeros(N_CAUSES)
+
+
+def note(
+    state: State,
+    account: int,
+    stage: int,
+    m: int,
+    quantity: float,
+    notional: float,
+    equity: float,
+    *,
+    side: int = -1,
+    generation: float = 0.0,
+    counted: int = 0,
+    limit: float = math.nan,
+    shortfall: float = 0.0,
+    payer: int = Payer.NONE,
+    shares: Floats = NO_SHARES,
+) -> None:
+    """Write one row of the record at the present time; see `settling.write_row`."""
+    t_s = int(state.clock.t_s)
+    write_row(*state.rows, t_s, account, stage, m, side, quantity, notional, equity, math.nan, generation, counted, limit, shortfall, payer, shares)
 
 
 def consumed_shares(state: State, p: int) -> tuple[Floats, float, float]:
@@ -65,7 +90,6 @@ def trigger_portfolios(state: State) -> None:
 def liquidate_portfolio(state: State, p: int) -> None:
     """Cancel the account's quotes, queue closes of its perps and sales of its coins."""
     portfolios, scenario, prices = state.portfolios, state.scenario, state.prices
-    t_s = int(state.clock.t_s)
     shares, generation, perp_part = consumed_shares(state, p)
     equity = float(portfolios.equity[p])
     portfolios.status[p] = Status.LIQUIDATING
@@ -74,7 +98,7 @@ def liquidate_portfolio(state: State, p: int) -> None:
         portfolios.first_trigger_s[p] = state.clock.t_s
     portfolios.perp_part[p] = perp_part
     v = int(portfolios.venue[p])
-    write_row(*state.rows, t_s, -1 - p, Stage.CANCEL, -1, -1, 0.0, 0.0, equity, math.nan, generation, 0, shares)
+    note(state, -1 - p, Stage.CANCEL, -1, 0.0, 0.0, equity, generation=generation, shares=shares)
     if scenario.liquidation.perps.enabled:
         for m in (int(x) for x in np.flatnonzero(portfolios.position[p])):
             quantity = float(portfolios.position[p, m])
@@ -109,7 +133,7 @@ def call_margin(state: State) -> None:
         portfolios.status[p] = Status.CALLED
         portfolios.next_topup_s[p] = t_s + rules.delay_s
         pending.calls[portfolios.venue[p]] += 1.0
-        write_row(*state.rows, int(t_s), -1 - int(p), Stage.MARGIN_CALL, -1, -1, 0.0, 0.0, float(portfolios.equity[p]), math.nan, 0.0, 0, np.zeros(N_CAUSES))
+        note(state, -1 - p, Stage.MARGIN_CALL, -1, 0.0, 0.0, float(portfolios.equity[p]))
     if not rules.enabled:
         return
     for p in map(int, np.flatnonzero((portfolios.status == Status.CALLED) & (portfolios.next_topup_s <= t_s))):
@@ -125,6 +149,7 @@ def call_margin(state: State) -> None:
             portfolios.reserve[p] -= amount
             portfolios.topups[p] += amount
             pending.topups_usd[portfolios.venue[p]] += amount
+            note(state, -1 - p, Stage.TOP_UP, -1, 0.0, amount, float(portfolios.equity[p]))
 
 
 def work_liquidations(state: State) -> None:
@@ -157,12 +182,19 @@ def work_liquidations(state: State) -> None:
                 take_over(state, int(p), mine, keep_claims=False)
 
 
+def mark_of(state: State, n: int) -> float:
+    """Return the mark price of order `n`'s market."""
+    return float(state.prices.mark[int(state.orders.table[n, O_MARKET])])
+
+
 def cancel_orders(state: State, numbers: NDArray[np.int64]) -> None:
     """Write what the orders filled so far into the record and cancel the rest."""
     table = state.orders.table
     for n in numbers:
         stage = Stage.CLOSE_IN_BOOK if state.markets.perp[int(table[n, O_MARKET])] else Stage.COLLATERAL_SALE
-        flush_order(table, int(n), *state.rows, stage, int(state.clock.t_s), state.traders.liquidated_usd, state.portfolios.liquidated_usd)
+        flush_order(
+            table, int(n), *state.rows, stage, int(state.clock.t_s), mark_of(state, int(n)), state.traders.liquidated_usd, state.portfolios.liquidated_usd
+        )
     table[numbers, O_LEFT] = 0.0
 
 
@@ -171,7 +203,16 @@ def write_open_rows(state: State) -> None:
     table = state.orders.table[: int(state.orders.used[0])]
     for n in np.flatnonzero((table[:, O_ROW_FILLED] > 0.0) | (table[:, O_TAKEN] > 0.0)):
         stage = Stage.CLOSE_IN_BOOK if state.markets.perp[int(table[n, O_MARKET])] else Stage.COLLATERAL_SALE
-        flush_order(state.orders.table, int(n), *state.rows, stage, int(state.clock.t_s), state.traders.liquidated_usd, state.portfolios.liquidated_usd)
+        flush_order(
+            state.orders.table,
+            int(n),
+            *state.rows,
+            stage,
+            int(state.clock.t_s),
+            mark_of(state, int(n)),
+            state.traders.liquidated_usd,
+            state.portfolios.liquidated_usd,
+        )
 
 
 def claim_orders(state: State, mine: NDArray[np.int64]) -> list[int]:
@@ -181,7 +222,7 @@ def claim_orders(state: State, mine: NDArray[np.int64]) -> list[int]:
 
 def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) -> None:
     """Pass what is left of a liquidated account to the venue's fund: perps at the mark, coins at a discount until the debt is repaid."""
-    portfolios, prices, rows, markets = state.portfolios, state.prices, state.rows, state.markets
+    portfolios, prices, markets = state.portfolios, state.prices, state.markets
     v = int(portfolios.venue[p])
     t_s = int(state.clock.t_s)
     cancel_orders(state, mine)
@@ -192,7 +233,8 @@ def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) 
         quantity = float(portfolios.position[p, m])
         notional = abs(quantity) * float(prices.mark[m])
         pass_to_fund(state, p, int(m), 0, -quantity, float(prices.mark[m]))
-        write_row(*rows, t_s, -1 - p, Stage.TAKEOVER, int(m), -1 if quantity > 0 else 1, abs(quantity), notional, equity, math.nan, generation, 1, shares)
+        side = -1 if quantity > 0 else 1
+        note(state, -1 - p, Stage.TAKEOVER, m, abs(quantity), notional, equity, side=side, generation=generation, counted=1, shares=shares)
         portfolios.liquidated_usd[p] += notional
         state.pending.deleveraged_last_s[m] = t_s
     keep = 1.0 - state.scenario.liquidation.takeover_discount_frac
@@ -204,7 +246,7 @@ def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) 
         price = keep * float(prices.asset_price[v, a])
         quantity = min(float(portfolios.balance[p, a]), need / price)
         pass_to_fund(state, p, m, int(a), -quantity, price)
-        write_row(*rows, t_s, -1 - p, Stage.TAKEOVER, m, -1, quantity, quantity * price, equity, math.nan, generation, 1, shares)
+        note(state, -1 - p, Stage.TAKEOVER, m, quantity, quantity * price, equity, generation=generation, counted=1, limit=price, shares=shares)
         portfolios.liquidated_usd[p] += quantity * price
     if keep_claims and portfolios.balance[p, CASH] < 0.0:
         return
@@ -215,8 +257,7 @@ def take_over(state: State, p: int, mine: NDArray[np.int64], keep_claims: bool) 
         state.venues.fund_cash[v] -= paid
         portfolios.balance[p, CASH] += paid
         state.venues.bad_debt_usd[v] += short - paid
-        if short - paid > 0.0:
-            write_row(*rows, t_s, -1 - p, Stage.BAD_DEBT, -1, -1, 0.0, short - paid, equity, math.nan, generation, 0, shares)
+        write_payments(*state.rows, t_s, -1 - p, -1, -1, short, paid, equity, generation, shares)
     portfolios.status[p] = Status.TAKEN_OVER
 
 
@@ -244,82 +285,8 @@ def cover_funds(state: State) -> None:
     state.venues.fund_cash[:] += hole
     state.venues.bad_debt_usd[:] += hole
     state.pending.outside[CASH] -= float(hole.sum())
-
-
-def deleverage(state: State) -> None:
-    """Deleverage where a fund's or vault's perps exceed its capacity: in the markets where it took over lately, in proportion to what it holds."""
-    rules = state.scenario.deleveraging
-    if not rules.enabled or state.clock.step % max(round(rules.every_s / state.clock.dt), 1) != 0:
-        return
-    equity, gross = fund_values(state)
-    over = gross - state.venues.capacity_usd
-    for v in np.flatnonzero((over > 0.0) & (gross > 0.0)):
-        mine = np.flatnonzero((state.markets.venue == v) & state.markets.perp & (state.cells.quantity[Cell.FUND] != 0.0))
-        recent = mine[state.clock.t_s - state.pending.deleveraged_last_s[mine] <= TAKEOVER_MEMORY_S]
-        held = np.abs(state.cells.quantity[Cell.FUND, recent]) * state.prices.mark[recent]
-        if recent.size == 0 or held.sum() <= 0.0:
-            continue
-        for m, usd in zip(recent, np.minimum(held, over[v] * held / held.sum()), strict=True):
-            deleverage_one(state, int(v), int(m), float(usd), float(equity[v]))
-
-
-def deleverage_one(state: State, v: int, m: int, usd: float, equity: float) -> None:
-    """Close `usd` of the fund's position in perp `m` against ranked winners, record each, and leave hedged owners with naked coins."""
-    cells, traders, portfolios, rules = state.cells, state.traders, state.portfolios, state.scenario.deleveraging
-    mark = float(state.prices.mark[m])
-    side = 1 if cells.quantity[Cell.FUND, m] > 0.0 else -1
-    first, last = (int(x) for x in state.trader_range[m])
-    capacity = last - first + cells.quantity.shape[0] + portfolios.venue.size
-    candidate, score = np.empty(capacity, np.int64), np.empty(capacity)
-    closed, profit = np.empty(capacity), np.empty(capacity)
-    allowed = ((portfolios.venue == v) & (portfolios.status < Status.LIQUIDATING)).astype(np.int64)
-    fund = int(Cell.FUND)
-    count = rank_winners(
-        m, side, mark, first, last, traders.quantity, traders.cost, traders.cash, traders.status, cells.quantity, cells.cost, fund, portfolios.position,
-        portfolios.cost, portfolios.equity, allowed, candidate, score,
-    )  # fmt: skip
-    candidate = candidate[np.argsort(-score[:count], kind="stable")]
-    done = close_winners(
-        m, usd / mark, side, mark, candidate, traders.quantity, traders.cost, traders.cash, cells.quantity, cells.cost, cells.cash, fund, portfolios.position,
-        portfolios.cost, portfolios.balance, closed, profit,
-    )  # fmt: skip
-    naked = 0.0
-    zero = np.zeros(N_CAUSES)
-    for r in range(done):
-        notional = float(closed[r]) * mark
-        write_row(
-            *state.rows,
-            int(state.clock.t_s),
-            int(candidate[r]),
-            Stage.DELEVERAGING,
-            m,
-            side,
-            float(closed[r]),
-            notional,
-            equity,
-            float(profit[r]),
-            0.0,
-            0,
-            zero,
-        )
-        state.venues.deleveraged_usd[v] += notional
-        if side > 0:
-            naked += float(closed[r]) * (1.0 if candidate[r] == CELL_BASE + Cell.CARRY else rules.hedged_frac)
-    if naked > 0.0:
-        leave_naked(state, m, naked * rules.sold_frac)
-
-
-def leave_naked(state: State, m: int, coins: float) -> None:
-    """Split coins whose hedge is gone over the spot books of the asset: most on the unified exchange, the rest on spot exchanges."""
-    markets, rules = state.markets, state.scenario.deleveraging
-    books = np.flatnonzero((markets.asset == markets.asset[m]) & ~markets.perp)
-    if books.size == 0:
-        return
-    inside = np.array([state.scenario.venue(state.names.venues[v]).margin.value == "unified" for v in markets.venue[books]])
-    for group, part in ((books[inside], rules.sold_inside_frac), (books[~inside], 1.0 - rules.sold_inside_frac)):
-        if group.size:
-            depth = markets.depth_usd[group]
-            state.pending.naked[group] += coins * part * depth / depth.sum()
+    for v in np.flatnonzero(hole > 0.0):
+        note(state, FUND_BASE + int(v), Stage.BAD_DEBT, -1, 0.0, float(hole[v]), float(equity[v]), shortfall=float(hole[v]), payer=Payer.NOBODY)
 
 
 def liquidate_pool(state: State) -> None:
@@ -372,12 +339,13 @@ def liquidate_borrower(state: State, p: int) -> None:
         portfolios.first_trigger_s[p] = state.clock.t_s
     shares, generation, part = consumed_shares(state, p)
     portfolios.perp_part[p] = part
-    write_row(
-        *state.rows, int(state.clock.t_s), -1 - p, Stage.POOL_LIQUIDATION, m, -1, coins, seized, float(portfolios.equity[p]), math.nan, generation, 0, shares
-    )
+    note(state, -1 - p, Stage.POOL_LIQUIDATION, m, coins, seized, float(portfolios.equity[p]), generation=generation, shares=shares)
     if float(portfolios.balance[p, a]) * price < 1.0 and -float(portfolios.balance[p, CASH]) > 1.0:
-        state.pending.pool[2] += -float(portfolios.balance[p, CASH])
+        unpaid = -float(portfolios.balance[p, CASH])
+        state.pending.pool[2] += unpaid
         portfolios.status[p] = Status.CLOSED
+        equity = float(portfolios.equity[p])
+        note(state, -1 - p, Stage.BAD_DEBT, -1, 0.0, unpaid, equity, generation=generation, shortfall=unpaid, payer=Payer.NOBODY, shares=shares)
 
 
 def update_makers(state: State) -> None:

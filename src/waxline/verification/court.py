@@ -11,13 +11,14 @@ import importlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from waxline.errors import WaxlineError
 from waxline.verification.facts_file import Fact, facts
 
-PASSED, FAILED, NOT_COVERED = "passed", "failed", "not covered"
-FAMILIES = ("books", "deleveraging", "impact", "lending", "makers", "pools")
+PASSED, FAILED, NOT_COVERED, SKIPPED = "passed", "failed", "not covered", "skipped"
+FAMILIES = ("books", "deleveraging", "funds", "impact", "lending", "makers", "pools", "waves")
 """Families that compute; each has a file of facts of the same name. Facts of other families wait (`needs`)."""
 
 
@@ -104,12 +105,17 @@ def chosen(ids: Sequence[str]) -> list[Fact]:
     return found
 
 
-def hold(wanted: Iterable[Fact]) -> Iterable[Outcome]:
-    """Yield the outcome of each fact in turn."""
+def hold(wanted: Iterable[Fact], data: Path | None = None) -> Iterable[Outcome]:
+    """Yield the outcome of each fact in turn; facts that read a folder below `data` get it as the input `folder`, or are skipped without it."""
     computing = checks()
     for fact in wanted:
+        folder = data / fact.data if data is not None and fact.data else None
         if not fact.covered:
             yield Outcome(fact, NOT_COVERED, reason=f"needs {fact.needs}")
+        elif fact.data and (folder is None or not folder.is_dir()):
+            yield Outcome(fact, SKIPPED, reason=f"data absent: {fact.data}{f' is not below {data}' if data is not None else ''}")
+        elif folder is not None:
+            yield held(fact, computing[fact.id]({**fact.inputs, "folder": folder}))
         else:
             yield held(fact, computing[fact.id](fact.inputs))
 

@@ -20,7 +20,8 @@ BOUNDS = ("abs", "rel", "standard_errors")
 class Fact:
     """Hold one published or derived result.
 
-    through: the functions of the program it is held against; tolerance: {abs, rel, standard_errors}, or the same by name of a figure.
+    through: the functions of the program it is held against; tolerance: {abs, rel, standard_errors}, or the same by name of a figure; data: the
+    folder of data that the check reads, which does not come with the program.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Fact:
     tolerance: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     needs: str = ""
+    data: str = ""
 
     @property
     def covered(self) -> bool:
@@ -66,5 +68,6 @@ def listed(wanted: Iterable[Fact]) -> list[dict[str, Any]]:
     return [
         {"id": fact.id, "family": fact.family, "covered": fact.covered, "title": fact.title, "source": fact.source}
         | ({"through": list(fact.through)} if fact.covered else {"needs": fact.needs})
+        | ({"data": fact.data} if fact.data else {})
         for fact in wanted
     ]

@@ -1,12 +1,13 @@
-"""Checks of lending pools: where a liquidation that is sold in a pool of coins begins to worsen health."""
+"""Checks of lending: where a liquidation sold in a pool of coins begins to worsen health; the perp price that makes borrowing to hedge pay nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from waxline.accounts import rules_margin
 from waxline.liquidation import rules_pools
-from waxline.market import pools
+from waxline.market import pools, rules_price
 from waxline.verification.court import Check, Computed
 
 
@@ -50,4 +51,25 @@ def health_gain(debt: float, coins: float, reserve: float, bonus: float, repaid_
     return (coins - sold) * price / (debt - repaid) - coins / debt
 
 
-CHECKS: dict[str, Check] = {"DF-01-toxic-frontier": toxic_frontier, "DF-02-depth-rule": depth_rule}
+def perp_over_spot(inputs: Mapping[str, Any]) -> Computed:
+    """Find the perp price, over spot, at which a perp held for a year against coins pays in funding what the two interest rates differ by."""
+    return Computed({"f_over_S": [price_without_carry(*row) for row in zip(inputs["kappa_per_year"], inputs["r_a-r_b"], strict=True)]})
+
+
+def price_without_carry(strength: float, difference: float) -> float:
+    """Return the perp price, spot being 1, by bisection: above it a long pays more funding than it saves in interest.
+
+    strength: funding per year and premium; difference: interest in USD less interest in the coin, per year.
+    """
+    low, high = 0.5, 2.0
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        funding = rules_margin.funding_received(1.0, 1.0, 1.0, strength * rules_price.premium(middle, middle, 1.0))
+        if funding + difference * middle > 0.0:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
+
+
+CHECKS: dict[str, Check] = {"DF-01-toxic-frontier": toxic_frontier, "DF-02-depth-rule": depth_rule, "DF-08-perp-price": perp_over_spot}

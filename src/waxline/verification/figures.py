@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from waxline.errors import ResultsError
-from waxline.verification.court import NOT_COVERED, Comparison, Outcome
+from waxline.verification.court import NOT_COVERED, SKIPPED, Comparison, Outcome
 
 INK, PUBLISHED, MISSED = "#1f4e79", "#c55a11", "#a61c1c"
 SIZE = (9.0, 4.5)
@@ -19,7 +19,7 @@ SIZE = (9.0, 4.5)
 
 def draw(outcomes: Iterable[Outcome], folder: Path) -> Iterator[Path]:
     """Write the figures that the outcomes allow into `folder`; yield their paths. Raises ResultsError where a file cannot be written."""
-    by_id = {outcome.fact.id: outcome for outcome in outcomes if outcome.verdict != NOT_COVERED}
+    by_id = {outcome.fact.id: outcome for outcome in outcomes if outcome.verdict not in (NOT_COVERED, SKIPPED)}
     drawings: list[tuple[str, Callable[[Sequence[Outcome]], Figure], list[str]]] = [
         ("gaps", gaps, list(by_id)),
         ("atom-sweep", sweep, ["atom-sweep"]),

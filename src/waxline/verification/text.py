@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from waxline.verification.court import FAILED, NOT_COVERED, PASSED, Outcome
+from waxline.verification.court import FAILED, NOT_COVERED, PASSED, SKIPPED, Outcome
 from waxline.verification.facts_file import Fact
 
 
@@ -14,7 +14,7 @@ def outcome_text(outcome: Outcome) -> str:
     """Return the lines of one outcome: verdict, id and title, then published, computed, tolerance, source and the functions held."""
     fact = outcome.fact
     lines = [f"{outcome.verdict:11}  {fact.id}  {fact.title}"]
-    if outcome.verdict != NOT_COVERED:
+    if outcome.verdict not in (NOT_COVERED, SKIPPED):
         lines += [f"  published  {figures_text(fact.expected)}", f"  computed   {figures_text(outcome.computed)}"]
         lines += [f"  tolerance  {tolerance_text(fact)}", f"  through    {', '.join(fact.through)}"]
     lines.append(f"  source     {fact.source}{f' ({fact.evidence})' if fact.evidence else ''}")
@@ -28,8 +28,9 @@ def outcome_text(outcome: Outcome) -> str:
 def closing_text(outcomes: Sequence[Outcome]) -> str:
     """Return the count of verdicts and the ids that failed or are not covered."""
     count = Counter(outcome.verdict for outcome in outcomes)
-    lines = [f"{count[PASSED]} passed, {count[FAILED]} failed, {count[NOT_COVERED]} not covered"]
-    for verdict in (FAILED, NOT_COVERED):
+    skipped = f", {count[SKIPPED]} skipped: data absent" if count[SKIPPED] else ""
+    lines = [f"{count[PASSED]} passed, {count[FAILED]} failed, {count[NOT_COVERED]} not covered{skipped}"]
+    for verdict in (FAILED, NOT_COVERED, SKIPPED):
         if ids := [outcome.fact.id for outcome in outcomes if outcome.verdict == verdict]:
             lines.append(f"{verdict}: {', '.join(ids)}")
     return "\n".join(lines)
