@@ -150,7 +150,7 @@ def test_what_the_scenario_says_of_collateral_is_what_the_venue_files_say() -> N
     for row in scenario.collateral:
         rules = scenario.venue(row.venue).rules
         bands = venue_rules(rules).bands_of(row.asset) if rules is not None else None
-        if bands is not None:
+        if bands is not None and len(bands.bands) == 1:
             compared += 1
             assert bands.bands[0][1] == row.ratio_frac, (row.venue, row.asset)
     assert compared > 10

@@ -13,7 +13,7 @@ import numpy as np
 
 from waxline.depth.curve import DepthCurve, fit_power_law
 from waxline.depth.samples import BPS, DepthRequestError, Floats
-from waxline.market.ladder import crowd_ladder, maker_ladder
+from waxline.market.ladder import crowd_ladder, depth_inside, maker_ladder
 
 LOWEST, HIGHEST = 0.2, 3.0
 LEAST_HALF_SPREAD_BPS = 0.01
@@ -27,17 +27,16 @@ class LadderRules:
     maker_share: float = 0.70
     maker_reach: float = 0.06
     crowd_reach: float = 0.22
+    crowd_gap: float = 0.0
 
 
 def ladder_usd(depth_usd: float, half_spread_bps: float, exponent: float, distances: Floats, rules: LadderRules) -> Floats:
     """Return USD [N] on one side of a simulated book within log distances [N] of the mid: the ladders as the simulation builds them."""
     grid, half = rules.grid_bps * BPS, half_spread_bps * BPS
     total = np.zeros(distances.size)
-    ladders = (
-        maker_ladder(rules.maker_share * depth_usd, grid, half, rules.maker_reach, exponent),
-        crowd_ladder((1.0 - rules.maker_share) * depth_usd, grid, half, rules.crowd_reach),
-    )
-    for offsets, usd in ladders:
+    crowd = crowd_ladder((1.0 - rules.maker_share) * depth_usd, grid, half, rules.crowd_reach, rules.crowd_gap)
+    makers = maker_ladder(depth_usd - depth_inside(*crowd, grid, half), grid, half, rules.maker_reach, exponent)
+    for offsets, usd in (makers, crowd):
         away = offsets * grid + half
         total += np.array([usd[away <= d + 1e-12].sum() for d in distances])
     return total

@@ -141,7 +141,9 @@ class DeleveragingParameters(Section):
         source=f"{ASSUMED}; range 0.1-0.9",
     )
     hedged_frac: float = quantity(0.5, unit="fraction", low=0.0, high=1.0, meaning="part of deleveraged shorts that hedged coins", source=ASSUMED)
-    sold_frac: float = quantity(0.6, unit="fraction", low=0.0, high=1.0, meaning="part of the coins thus left naked that is sold", source=ASSUMED)
+    sold_frac: float = quantity(
+        0.35, unit="fraction", low=0.0, high=1.0, meaning="part of the coins thus left naked that is sold", source=f"{ASSUMED}; range 0.2-0.6"
+    )
     sold_inside_frac: float = quantity(
         0.8, unit="fraction", low=0.0, high=1.0, meaning="part of that sold on the unified exchange; the rest on the spot exchange", source=ASSUMED
     )

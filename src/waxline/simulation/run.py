@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import platform
 import sys
-import threading
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -24,6 +23,7 @@ from waxline.simulation.build import build_state
 from waxline.simulation.build_markets import LINKS
 from waxline.simulation.deleveraging import write_summed_rows
 from waxline.simulation.ledger import Ledger
+from waxline.simulation.news_alone import NewsAlone
 from waxline.simulation.recorder import Recorder, account_table, liquidation_table, market_table
 from waxline.simulation.state import State
 from waxline.simulation.step import take_step
@@ -91,62 +91,30 @@ def simulate(scenario: Scenario, progress: Progress | None = None) -> tuple[Stat
 def run_scenario(scenario: Scenario, seed: int | None = None, *, progress: Progress | None = None, baseline: bool = True) -> RunResult:
     """Run `scenario` with `seed` (its own if none) and return what it leaves behind.
 
-    With `baseline`, a twin run without feedback (same seed, same draws) tells what the news alone would have done; it runs beside, in a thread:
-    compiled loops do not hold the interpreter. `progress(done, total)` is called after each step, over both runs.
+    With `baseline`, a run without feedback (same seed, same draws) tells what the news alone would have done, in a process beside this one.
+    `progress(done, total)` is called after each step of the run itself.
     """
     begun = time.perf_counter()
     if seed is not None:
         scenario = scenario.model_copy(update={"seed": seed})
-    with_twin = baseline and scenario.feedback
-    total = scenario.clock.steps * (2 if with_twin else 1)
-    done = {"run": 0, "twin": 0}
+    twin = NewsAlone(scenario) if baseline and scenario.feedback else None
 
-    def counted(which: str) -> Progress:
-        def report(steps: int, _: int) -> None:
-            done[which] = steps
-            if progress is not None and which == "run":
-                progress(done["run"] + done["twin"], total)
+    def report(done: int, total: int) -> None:
+        # Not before the first step: then the kernels are on disk, and the other process need not compile them again.
+        if twin is not None and done == 1:
+            twin.start()
+        if progress is not None:
+            progress(done, total)
 
-        return report
-
-    twin = Twin(scenario, counted("twin")) if with_twin else None
-    if twin is not None:
-        twin.start()
-    state, recorder, ledger = simulate(scenario, counted("run"))
-    falls = twin.falls() if twin is not None else None
-    if progress is not None:
-        progress(total, total)
+    try:
+        state, recorder, ledger = simulate(scenario, report)
+        falls = twin.falls() if twin is not None else None
+    finally:
+        if twin is not None:
+            twin.stop()
     result = assemble(scenario, state, recorder, ledger, time.perf_counter() - begun)
     result.baseline = falls
     return result
-
-
-class Twin(threading.Thread):
-    """Run a scenario without feedback in the background and keep each market's fall."""
-
-    def __init__(self, scenario: Scenario, progress: Progress) -> None:
-        """Prepare the twin of `scenario`: same seed, same draws, no feedback."""
-        super().__init__(daemon=True)
-        self.scenario = scenario.model_copy(update={"feedback": False, "ledger": scenario.ledger.model_copy(update={"every_steps": 60})})
-        self.progress = progress
-        self.result: dict[str, float] | None = None
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        """Simulate; an error is kept and raised by `falls`."""
-        try:
-            state, recorder, ledger = simulate(self.scenario, self.progress)
-            self.result = assemble(self.scenario, state, recorder, ledger, 0.0).drawdowns()
-        except BaseException as error:  # handed to the caller's thread
-            self.error = error
-
-    def falls(self) -> dict[str, float]:
-        """Wait for the twin and return market name -> fall; raises what stopped it."""
-        self.join()
-        if self.error is not None:
-            raise self.error
-        assert self.result is not None
-        return self.result
 
 
 def assemble(scenario: Scenario, state: State, recorder: Recorder, ledger: Ledger, wall_s: float) -> RunResult:
