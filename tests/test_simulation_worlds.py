@@ -192,8 +192,8 @@ clock: {start_utc: 2025-10-10T20:47:00Z, t0_utc: 2025-10-10T20:50:00Z, duration_
 assets: [{symbol: XYZ, size_class: mid, price_usd: 3, volatility_1m_bps: 10, source: A}]
 venues: [{name: corner, kind: spot_exchange, margin: none, taker_fee_bps: 5, maker_fee_bps: 2, source: A}]
 markets: [{venue: corner, asset: XYZ, kind: spot, depth_usd: 1e6, source: A}]
-population: {survived_range_frac: 0.02}
 pool: {collateral_usd: {}, venues: []}
+population: {survived_range_frac: 0.02}
 """
 PERP = """\
   - {venue: corner, asset: XYZ, kind: perp, depth_usd: 1e6, open_interest_usd: 1e8, source: A}
