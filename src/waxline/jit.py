@@ -77,6 +77,6 @@ def _compiled(kernel: Kernel, **options: bool) -> Kernel:
 
 
 def is_compiled() -> bool:
-    """Tell whether compiled kernels for these sources are already on disk, so that a first run can say it compiles."""
+    """Tell whether the kernels of a run are on disk for these sources, so that a first run can say it compiles."""
     folder = Path(os.environ["NUMBA_CACHE_DIR"])
-    return folder.is_dir() and any(folder.rglob("*.nbi"))
+    return folder.is_dir() and any(folder.rglob("*clear_markets*.nbi"))

@@ -39,7 +39,7 @@ class ValueParameters(Section):
     enabled: bool = switch(meaning="value buyers and their cash", link=14)
     sellers: bool = switch(meaning="value sellers into rallies")
     cash_depths: ByClass = quantity(
-        by_class(16.0, 12.0, 6.0, 5.0, 5.0, 4.0), unit="multiple of calm depth", meaning="cash of value buyers per market", source=ASSUMED
+        by_class(16.0, 12.0, 6.0, 5.0, 5.0, 8.0), unit="multiple of calm depth", meaning="cash of value buyers per market", source=ASSUMED
     )
     cash_factor_outside: float = quantity(
         2.0, unit="multiple", low=0.0, high=100.0, meaning="more cash waits on spot exchanges without leverage", source=ASSUMED
