@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from waxline.accounts.tables import Status, Traders
 from waxline.liquidation.assigning import Winners, order_and_most
-from waxline.liquidation.kernels import PERP_LIQUIDATION, add_order, close_winners
+from waxline.liquidation.kernels import NOT_WATCHED, PERP_LIQUIDATION, add_order, close_winners, trigger_traders
 from waxline.liquidation.parameters import DeleveragingRule
 from waxline.liquidation.settling import settle_orders
 from waxline.liquidation.tables import R_NOTIONAL, R_PAYER, R_SHARES, R_SHORTFALL, R_STAGE, Payer, Stage
@@ -121,6 +121,52 @@ def test_settling_obeys_the_laws(book: list[tuple[Any, ...]], fund: float, fee: 
 @given(BOOKS, FUNDS, st.sampled_from([0.0, 0.005]), st.booleans(), st.integers(1, 12))
 def test_settling_obeys_the_laws_in_many_books(book: list[tuple[Any, ...]], fund: float, fee: float, vault: bool, steps: int) -> None:
     obeys(book, fund, fee, vault, steps)
+
+
+HOLDER = st.tuples(
+    st.sampled_from([-1, 0, 1]), st.sampled_from([0.5, 3.0, 200.0]), st.floats(0.7, 1.3), st.sampled_from([-2.0, 0.0, 0.6, 0.9, 0.999, 1.0, 1.001, 1.5, 9.0]),
+    st.sampled_from([0.005, 0.05]), st.sampled_from([Status.HEALTHY, Status.HEALTHY, Status.CALLED, Status.LIQUIDATING, Status.CLOSED]),
+)  # fmt: skip
+"""Side (0: no position), coins, entry over mark, equity over maintenance, maintenance rate, status."""
+
+
+def triggers(book: list[tuple[Any, ...]], turn: int) -> None:
+    """Check one book: exactly those at their line are liquidated, judged by one snapshot, whatever the order in which they are looked at."""
+    count = len(book)
+    side, coins, entry, level, rate, status = (np.array(column, dtype=np.float64) for column in zip(*book, strict=True))
+    quantity, cost = side * coins, side * coins * entry * MARK
+    money = level * rate * coins * MARK - quantity * MARK + cost
+    equity, needed = money + quantity * MARK - cost, np.abs(quantity) * MARK * rate
+    after: list[list[tuple[float, ...]]] = []
+    for found in (np.arange(count), np.roll(np.arange(count), turn)[::-1]):
+        now, order, first, watched = status.astype(np.int64), np.full(count, -1), np.full(count, np.nan), np.full(count, NOT_WATCHED)
+        table, link, head, used = np.zeros((count, O_SHARES + N_CAUSES)), np.full(count, -1), np.full(1, -1), np.zeros(2, np.int64)
+        flat = np.zeros((1, N_CAUSES))
+        triggered = trigger_traders(
+            found.copy(), count, False, np.zeros(count, np.int64), quantity, cost, money, rate, np.zeros(count), now, order, first, watched, np.full(1, -1),
+            np.full(1, MARK), flat, flat, flat, flat, flat, table, link, head, used, np.zeros(N_CAUSES), 7,
+        )  # fmt: skip
+        free = (status < Status.LIQUIDATING) & (quantity != 0.0)
+        must_go = free & (equity <= needed)
+        assert np.array_equal(now == Status.LIQUIDATING, must_go | (status == Status.LIQUIDATING)), "healthy ones stay, all at their line go"
+        assert triggered == must_go.sum() == used[0] and np.array_equal(np.isfinite(first), must_go)
+        assert np.array_equal(order >= 0, must_go)
+        assert table[order[must_go], O_LEFT] == pytest.approx(np.abs(quantity[must_go]), rel=1e-15), "the whole position waits for the book"
+        after.append(sorted(map(tuple, table[: used[0]].tolist())))
+    assert after[0] == after[1], "orders do not depend on the order of rows"
+
+
+@settings(max_examples=60)
+@given(st.lists(HOLDER, min_size=1, max_size=8), st.integers(0, 7))
+def test_all_at_their_line_are_liquidated_and_nobody_else(book: list[tuple[Any, ...]], turn: int) -> None:
+    triggers(book, turn)
+
+
+@pytest.mark.slow
+@settings(max_examples=20_000)
+@given(st.lists(HOLDER, min_size=1, max_size=8), st.integers(0, 7))
+def test_all_at_their_line_are_liquidated_and_nobody_else_in_many_books(book: list[tuple[Any, ...]], turn: int) -> None:
+    triggers(book, turn)
 
 
 WINNER = st.tuples(st.sampled_from([1.0, 2.5, 40.0]), st.floats(0.01, 0.9), st.floats(0.02, 5.0))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,14 +86,21 @@ payments = st.lists(
 )
 
 
+@cache
+def quiet() -> RunResult:
+    """Return a run in which nothing happens."""
+    return tiny_run({PERP: 20.0, VAULT_PERP: 20.0}, venues={"binance": {"fund_usd": 1.0}, "hyperliquid": {"vault_usd": 1.0}}, end_s=60)
+
+
 def adds_up(rows: list[tuple[float, str, str]]) -> None:
-    run = tiny_run(
-        {PERP: 20.0, VAULT_PERP: 20.0},
-        events=[event(10 + n, "payment", amount, amount, payer, market) for n, (amount, payer, market) in enumerate(rows)],
-        venues={"binance": {"fund_usd": 1.0}, "hyperliquid": {"vault_usd": 1.0}},
-        end_s=60,
+    frame = pl.DataFrame(
+        {
+            "venue": [market.split("-")[0] for *_, market in rows],
+            "shortfall_usd": [amount for amount, *_ in rows],
+            "payer": [payer for _, payer, _ in rows],
+        }
     )
-    accounts = payers_of(run)
+    accounts = payers_of(dataclasses.replace(quiet(), liquidations=frame))
     assert all(row.adds_up() for row in accounts)
     for row, market in zip(accounts, (PERP, VAULT_PERP), strict=True):
         told = [(amount, payer) for amount, payer, where in rows if where == market and payer != "winners"]
