@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Hold the program against published and closed-form results by id.",
     "depth": "Read a book's depth from a file; print curve, fit and lines for a scenario.",
     "inspect": "Write a page of a scenario before any shock, with a calm time simulated.",
+    "depth-loss": "Switch off what makes depth vanish, one by one; print what each takes.",
     "margin": "Value an account by a venue's rules; print what is liquidated first.",
     "check-rules": "Compare worked examples of venue rules with the rules computed here.",
 }
