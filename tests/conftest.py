@@ -30,8 +30,9 @@ SIMULATING = {
 """Test files that step the simulation. One worker runs them all: its kernels take longer to compile than the tests to run."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file its own group, and the simulating files one, first in line (`--dist loadgroup`)."""
+    """Give each file its own group, and the simulating files one, first in line (`--dist loadgroup`); before xdist reads the groups."""
     for item in items:
         name = Path(str(item.fspath)).stem
         item.add_marker(pytest.mark.xdist_group("simulating" if name in SIMULATING else name))
