@@ -62,7 +62,7 @@ def population(size: int, mark: np.ndarray) -> Population:
     side = np.where(kind < 0.2, rng.choice([-1.0, 1.0], account.size), np.where(kind < 0.44, -1.0, 1.0))
     usd = np.exp(rng.normal(7.0, 2.0, account.size))
     gross = np.bincount(account, usd, size)
-    return Population(account, market, side * usd / mark[market], gross * (RATE + np.exp(rng.uniform(np.log(0.02), 0.0, size))))
+    return Population(account, market, side * usd / mark[market], gross * (RATE + rng.uniform(0.02, 1.0, size)))
 
 
 def path(crash: bool, mark: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ def path(crash: bool, mark: np.ndarray) -> np.ndarray:
     if crash:
         beta = np.exp(rng.normal(0.0, 0.4, MARKETS))
         begin = STEPS // 4
-        steps[begin : begin + CRASH_STEPS] += -0.73 * beta / CRASH_STEPS + 2e-3 * rng.normal(0.0, 1.0, (CRASH_STEPS, MARKETS))
+        steps[begin : begin + CRASH_STEPS] += -0.73 * beta / CRASH_STEPS + 5e-4 * rng.normal(0.0, 1.0, (CRASH_STEPS, MARKETS))
         steps[begin + CRASH_STEPS : begin + 3 * CRASH_STEPS] += 0.3 * beta / (2 * CRASH_STEPS)
     return np.column_stack([mark * np.exp(np.cumsum(steps, axis=0)), np.ones(STEPS)])
 

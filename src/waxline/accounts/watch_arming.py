@@ -27,10 +27,10 @@ from waxline.accounts.watch_kernels import (
     shape_of,
     value_some,
 )
-from waxline.jit import njit
+from waxline.jit import lean
 
 
-@njit
+@lean
 def look_at_all(prices, shapes, book, rules, now, chains, spare, counters, found):
     """Look at every account that is alive and set its levels, without registering them: `build` does."""
     counters[CLOCK] += 1
@@ -46,7 +46,7 @@ def look_at_all(prices, shapes, book, rules, now, chains, spare, counters, found
                 count = 0
 
 
-@njit
+@lean
 def ladder_of(e, shapes, book, rules):
     """Return the ladder of entry `e`: 2 price + (1 where a rise hurts)."""
     g = shape_of(e, shapes.entry)
@@ -57,7 +57,7 @@ def ladder_of(e, shapes, book, rules):
     return 2 * rules.price[book.family[e]] + (x < 0.0)
 
 
-@njit
+@lean
 def count_buckets(shapes, book, rules, chains):
     """Count the registered levels of each bucket into chains.bucket[:, :, SOONEST]; returns the chunks they need."""
     last = chains.bucket.shape[1] - 1
@@ -73,7 +73,7 @@ def count_buckets(shapes, book, rules, chains):
     return chunks
 
 
-@njit
+@lean
 def build(shapes, book, rules, chains, counters):
     """Build all chains from the levels by a counting sort; `count_buckets` must have run and chains.chunk must be long enough."""
     last = chains.bucket.shape[1] - 1
@@ -112,7 +112,7 @@ def build(shapes, book, rules, chains, counters):
     counters[STATUS] = DONE
 
 
-@njit
+@lean
 def look_at_some(accounts, prices, shapes, book, rules, now, chains, spare, counters, found):
     """Look at `accounts` [N] (each once, alive or removed before) at `prices` and register their new levels."""
     counters[CLOCK] += 1
@@ -122,7 +122,7 @@ def look_at_some(accounts, prices, shapes, book, rules, now, chains, spare, coun
         look(count, prices, True, shapes, book, rules, now, chains, spare, counters, found)
 
 
-@njit
+@lean
 def within(ladder, key, book, chains, entries):
     """Write the entries of `ladder` whose level lies at `key` or sooner into `entries` [E] (some twice), return their number; changes nothing."""
     count = 0
@@ -140,7 +140,7 @@ def within(ladder, key, book, chains, entries):
     return count
 
 
-@njit
+@lean
 def held_at_line(entries, moved, prices, shapes, book, rules, now, spare, counters):
     """Return the value at `prices` (USD) of `entries` [N], rising, of those whose account is at its line at prices `moved`; changes nothing."""
     counters[CLOCK] += 1

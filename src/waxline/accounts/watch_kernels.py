@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from waxline.accounts.margin_kernels import ALWAYS, GIVES, OWED, PER_CONTRACT, value_accounts
-from waxline.jit import njit
+from waxline.accounts.margin_kernels import ALWAYS, GIVES, OWED, PER_CONTRACT, add_coins, add_legs, add_settlement
+from waxline.jit import inlined, lean
 
 KEYS = 0x7F800000
 REMOVED, ALIVE, EVERY_STEP = range(3)
@@ -40,7 +40,7 @@ CLOCK, FREE, FREE_CHUNKS, LOOKS, FOUND, STATUS = range(6)
 """Places of `counters`: calls so far, first free chunk, number of free chunks, accounts looked at, accounts found at their line, status."""
 
 
-@njit
+@inlined
 def nearest_key(price, rises):
     """Return the largest key a level at or beyond `price` can have: the bits of the price, rounded towards sooner."""
     short = np.float32(price)
@@ -50,7 +50,7 @@ def nearest_key(price, rises):
     return bits + 1 if np.float64(short) < price else bits
 
 
-@njit
+@lean
 def price_family(f, prices, rules, now):
     """Price the pieces of family `f` once per call, as `margin_book.priced` does; writes rows of now.table [K, 4] and now.up_to [K]."""
     at = rules.price[f]
@@ -64,7 +64,7 @@ def price_family(f, prices, rules, now):
         now.up_to[k] = rules.up_to[k] / (1.0 if coins else price)
 
 
-@njit
+@inlined
 def piece_of(f, amount, prices, rules, now, clock):
     """Return the piece of family `f` that holds `amount`, pricing the family if nobody has since `clock`."""
     if now.priced_at[f] != clock:
@@ -76,7 +76,7 @@ def piece_of(f, amount, prices, rules, now, clock):
     return k
 
 
-@njit
+@inlined
 def shape_of(place, bounds):
     """Return the shape whose accounts (or entries) begin last at or before `place`; bounds [G + 1]."""
     g = 0
@@ -85,7 +85,7 @@ def shape_of(place, bounds):
     return g
 
 
-@njit
+@lean
 def value_some(g, chosen, prices, shapes, book, rules, now, spare, counters):
     """Value accounts `chosen` [N <= BLOCK] of shape `g`; writes spare.backing, spare.owed [N] in USD, equal to the full sweep to the bit.
 
@@ -123,22 +123,24 @@ def value_some(g, chosen, prices, shapes, book, rules, now, spare, counters):
             amount -= spare.contracts[i] * now.table[k, PER_CONTRACT]
         spare.coins_piece[i] = piece_of(f, amount, prices, rules, now, clock)
     settle = piece_of(rules.settles_in, -np.inf, prices, rules, now, clock)
-    value_accounts(
-        spare.leg[: n * legs].reshape((n, legs)), spare.leg_piece[: n * legs].reshape((n, legs)),
-        spare.coins[: n * coins].reshape((n, coins)), spare.contracts[: n * coins * has].reshape((n, coins * has)),
-        spare.coins_piece[: n * coins].reshape((n, coins)), spare.cash[:n], spare.cost[:n], now.table, settle, now.up_to[settle:],
-        prices[rules.price[rules.settles_in]], spare.backing[:n], spare.owed[:n],
-    )  # fmt: skip
+    # The three parts of `value_accounts`, in its order.
+    leg, leg_piece = spare.leg[: n * legs].reshape((n, legs)), spare.leg_piece[: n * legs].reshape((n, legs))
+    held, paid = spare.coins[: n * coins].reshape((n, coins)), spare.contracts[: n * coins * has].reshape((n, coins * has))
+    coins_piece, price = spare.coins_piece[: n * coins].reshape((n, coins)), prices[rules.price[rules.settles_in]]
+    settled, backing, owed = spare.settled[:n], spare.backing[:n], spare.owed[:n]
+    add_legs(leg, leg_piece, spare.cash[:n], spare.cost[:n], now.table, price, settled, owed)
+    add_coins(held, paid, coins_piece, now.table, backing, owed)
+    add_settlement(settled, now.table, settle, now.up_to[settle:], price, backing, owed)
 
 
-@njit
+@inlined
 def is_at_line(backing, owed, line, loans, equality):
     """Tell whether an account is at or past its line, as `margin_book` compares; one without requirement and loss never is."""
     slack = line * backing - owed if loans else backing - line * owed
     return slack < 0.0 or (equality and slack == 0.0 and (owed > 0.0 or backing < 0.0))
 
 
-@njit
+@lean
 def split(slack, entry, number, wide, legs, prices, book, rules, now, spare, counters):
     """Split `slack` (USD) of one account over its entries; writes their keys in book.key[entry : entry + wide].
 
@@ -200,7 +202,7 @@ def split(slack, entry, number, wide, legs, prices, book, rules, now, spare, cou
         book.key[entry + wide - 1] = ALIVE
 
 
-@njit
+@inlined
 def put(ladder, entry, key, chains, counters):
     """Register (entry, key) in `ladder`; there must be a free chunk."""
     b = min(max((key >> chains.shift) - chains.base[ladder], 0), chains.bucket.shape[1] - 1)
@@ -225,7 +227,7 @@ def put(ladder, entry, key, chains, counters):
         chains.top[ladder] = b
 
 
-@njit
+@lean
 def look(count, prices, register, shapes, book, rules, now, chains, spare, counters, found):
     """Value the `count` accounts in spare.account, split those above their line again and register them if asked; the others are removed.
 
@@ -250,7 +252,7 @@ def look(count, prices, register, shapes, book, rules, now, chains, spare, count
             )
 
 
-@njit
+@lean
 def look_at_block(g, chosen, prices, register, shapes, book, rules, now, chains, spare, counters, found):
     """Do the work of `look` for accounts `chosen` [N <= BLOCK] of one shape."""
     value_some(g, chosen, prices, shapes, book, rules, now, spare, counters)
@@ -288,7 +290,7 @@ def look_at_block(g, chosen, prices, register, shapes, book, rules, now, chains,
         put(spare.fresh_ladder[i], spare.fresh_entry[i], book.key[spare.fresh_entry[i]], chains, counters)
 
 
-@njit
+@lean
 def believe(count, prices, shapes, book, rules, now, chains, spare, counters, found):
     """Look at the accounts of the first `count` crossed entries, each once; an entry whose key has changed since says nothing."""
     still = 0
@@ -313,7 +315,7 @@ def believe(count, prices, shapes, book, rules, now, chains, spare, counters, fo
     look(accounts, prices, True, shapes, book, rules, now, chains, spare, counters, found)
 
 
-@njit
+@lean
 def step(prices, shapes, book, rules, now, chains, spare, counters, found):
     """Bring the ladders to `prices` [P] (USD): look at every account of which a level was reached, and at those looked at in every step."""
     counters[CLOCK] += 1
@@ -364,7 +366,7 @@ def step(prices, shapes, book, rules, now, chains, spare, counters, found):
         look(count, prices, True, shapes, book, rules, now, chains, spare, counters, found)
 
 
-@njit
+@lean
 def steps(begin, path, found_step, looks, shapes, book, rules, now, chains, spare, counters, found):
     """Step along path [T, P] from row `begin` until it ends or the chains are full; writes found_step [N], looks [T]; returns the rows done."""
     t = begin

@@ -2,7 +2,7 @@
 
 From the slack of an account and the steepest slopes of what it holds follows how far each price may move before the account can be at its line. The slack is
 split over the prices; each part becomes a watch level on the ladder of that price and side. A step looks only at accounts with a crossed level, by the
-sums of the full sweep (`margin_kernels.value_accounts`): who is at the line is found in the same step, to the bit. Whatever else changes an account
+sums of the full sweep (`margin_kernels`): who is at the line is found in the same step, to the bit. Whatever else changes an account
 (a partial close, a top-up, funding, new rules) is followed by a new look at it: `look_again`, `change_rules`.
 
 Coin-margined contracts depend on two prices at once, and requirements that jump or grow faster than the equity behind them have no steepest slope:
@@ -28,7 +28,7 @@ BITS = 9
 OCTAVES_DOWN, OCTAVES_UP = 8, 3
 """Buckets span prices from 1/256 to 8 times those at arming; what lies beyond shares the last bucket, which is right and slow."""
 
-HEAD_BYTES = 24
+HEAD_BYTES = 20
 """The buckets of all ladders may take this many bytes per account."""
 
 CROSSED = 32_768
@@ -94,6 +94,7 @@ class Spare(NamedTuple):
     contracts: Floats
     cash: Floats
     cost: Floats
+    settled: Floats
     backing: Floats
     owed: Floats
     sigma: Floats
@@ -245,7 +246,7 @@ def _room(wide: int, shapes: int) -> Spare:
     crossed = [np.zeros(CROSSED, dtype=short) for _ in range(4)]
     counts = [np.zeros(shapes + 1, dtype=np.int64) for _ in range(2)]
     entries = [np.zeros(block * wide, dtype=kind) for kind in (np.float64, np.uint16, np.float64, np.uint16, np.float64)]
-    accounts = [np.zeros(block) for _ in range(4)]
+    accounts = [np.zeros(block) for _ in range(5)]
     return Spare(*crossed, *counts, *entries, *accounts, *(np.zeros(wide) for _ in range(3)), *(np.zeros(block * wide, dtype=short) for _ in range(2)))
 
 
