@@ -10,7 +10,7 @@ A step of a sweep costs the same whatever happens, so a part of the 3,600 is tim
 
 Physical estimate. Sweeps: 10 bytes per leg and 8 per account are read, with rows 4 more per account. Watch: per account looked at about 18 cache lines of 64
 bytes at random places: 6 of its record read, per leg its key written and read (3 in all) and a chunk and a bucket's head read and written (6), and 3 read
-where levels were crossed; random lines take longer than the estimate's stream, which says how far from streaming the work is.
+where levels were crossed; per step a price and the two ladders' ends of each market (40 bytes). Random lines take longer than the estimate's stream, which says how far from streaming the work is.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ STORMY = 0.001
 """A step is stormy if more than this part of all accounts is looked at; about where a look costs what a sweep on one thread does is 0.008."""
 TIMED_STEPS = {"best": 40, "rows": 10, "NumPy": 4}
 LINE_BYTES = 64
+PRICE_BYTES = 8 + 2 * 16
 
 
 def rules() -> BookRules:
@@ -252,7 +253,6 @@ def watch(size: int, pool: ThreadPoolExecutor) -> Iterator[Work]:
     NOTES.update(first_arming_s=time.perf_counter() - start, **memory(armed, size))
     del book
     sweeps = Sweeps(people, mark, pool)
-    # Memory of the estimate: 18 lines per look, half of them written too.
     for name, prices_of in paths.items():
         watched = Watched(armed, prices_of)
         watched.run()
@@ -262,7 +262,8 @@ def watch(size: int, pool: ThreadPoolExecutor) -> Iterator[Work]:
         if name == "crash":
             NOTES["mismatches"] = float(mismatches(sweeps, watched, prices_of))
         yield Work(
-            f"watch, {name}", "account-steps", size * STEPS, watched.run, 12 * LINE_BYTES * looks, 6 * LINE_BYTES * looks, 1,
+            f"watch, {name}", "account-steps", size * STEPS, watched.run,
+            12 * LINE_BYTES * looks + STEPS * (MARKETS + 1) * PRICE_BYTES, 6 * LINE_BYTES * looks, 1,
             prepare=watched.fresh, runs=5 if size < 5_000_000 else 2,
         )  # fmt: skip
         del watched

@@ -66,9 +66,9 @@ def test_rules_that_jump_or_grow_faster_than_equity_have_their_holders_looked_at
         assert compare(book, path("noise", 60, 5, AT))[0] == 0
 
 
-@pytest.mark.parametrize("kind", ["calm", "crash", "noise"])
+@pytest.mark.parametrize("kind", ["calm", "noise"])
 def test_splitting_only_the_crossed_leg_anew_is_late(kind: str) -> None:
-    """The negative control: the rule that seems enough fails the same comparison, and the plain ladders with the right rule pass it."""
+    """The negative control (a plain crash would hide it): the rule that seems enough fails the same comparison, and the plain ladders with the right rule pass it."""
     book = mixed(500, 13, rules(True))
     prices = path(kind, 150 if kind == "calm" else 80, 17, AT)
     if kind == "calm":
@@ -126,7 +126,7 @@ def change(watch: watch_ladders.Watch, sweep: Sweep, n: int, rng: np.random.Gene
 
 def test_other_rules_are_followed_by_a_look_at_everybody() -> None:
     venue = rules(True)
-    harder = venue._replace(line=1.2, tier_rate=1.5 * venue.tier_rate, tier_deduction=1.5 * venue.tier_deduction)
+    harder = venue._replace(line=1.5, tier_rate=4.0 * venue.tier_rate, tier_deduction=4.0 * venue.tier_deduction)
     legs, coins = population(800, 3, venue, AT)
     legs = legs._replace(counted_at=np.zeros(legs.entry.size))
     book, other = margin_book.mixed_book(800, legs, coins, venue), margin_book.mixed_book(800, legs, coins, harder)

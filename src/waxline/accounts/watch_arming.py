@@ -21,6 +21,7 @@ from waxline.accounts.watch_kernels import (
     REMOVED,
     SOONEST,
     STATUS,
+    bucket_of,
     is_at_line,
     look,
     look_at_block,
@@ -65,7 +66,7 @@ def count_buckets(shapes, book, rules, chains):
     for e in range(book.key.size):
         if book.key[e] > EVERY_STEP:
             ladder = ladder_of(e, shapes, book, rules)
-            chains.bucket[ladder, min(max((book.key[e] >> chains.shift) - chains.base[ladder], 0), last), SOONEST] += 1
+            chains.bucket[ladder, bucket_of(ladder, book.key[e], chains), SOONEST] += 1
     chunks = 0
     for ladder in range(chains.top.size):
         for b in range(last + 1):
@@ -95,7 +96,7 @@ def build(shapes, book, rules, chains, counters):
         key = book.key[e]
         if key > EVERY_STEP:
             ladder = ladder_of(e, shapes, book, rules)
-            b = min(max((key >> chains.shift) - chains.base[ladder], 0), last)
+            b = bucket_of(ladder, key, chains)
             c = chains.bucket[ladder, b, HEAD]
             if chains.chunk[c, FILLED] == PER_CHUNK:
                 c += 1
@@ -118,7 +119,8 @@ def look_at_some(accounts, prices, shapes, book, rules, now, chains, spare, coun
     counters[CLOCK] += 1
     for begin in range(0, accounts.size, spare.account.size):
         count = min(accounts.size - begin, spare.account.size)
-        spare.account[:count] = accounts[begin : begin + count]
+        for i in range(count):
+            spare.account[i] = accounts[begin + i]
         look(count, prices, True, shapes, book, rules, now, chains, spare, counters, found)
 
 
@@ -126,7 +128,7 @@ def look_at_some(accounts, prices, shapes, book, rules, now, chains, spare, coun
 def within(ladder, key, book, chains, entries):
     """Write the entries of `ladder` whose level lies at `key` or sooner into `entries` [E] (some twice), return their number; changes nothing."""
     count = 0
-    lowest = min(max((key >> chains.shift) - chains.base[ladder], 0), chains.bucket.shape[1] - 1)
+    lowest = bucket_of(ladder, key, chains)
     for b in range(lowest, chains.top[ladder] + 1):
         c = chains.bucket[ladder, b, HEAD]
         while c >= 0:

@@ -203,9 +203,15 @@ def split(slack, entry, number, wide, legs, prices, book, rules, now, spare, cou
 
 
 @inlined
+def bucket_of(ladder, key, chains):
+    """Return the bucket of a key in `ladder`; keys beyond the ends share the last bucket there."""
+    return min(max((key >> chains.shift) - chains.base[ladder], 0), chains.bucket.shape[1] - 1)
+
+
+@inlined
 def put(ladder, entry, key, chains, counters):
     """Register (entry, key) in `ladder`; there must be a free chunk."""
-    b = min(max((key >> chains.shift) - chains.base[ladder], 0), chains.bucket.shape[1] - 1)
+    b = bucket_of(ladder, key, chains)
     c = chains.bucket[ladder, b, HEAD]
     if c < 0 or chains.chunk[c, FILLED] == PER_CHUNK:
         new = counters[FREE]
@@ -286,6 +292,12 @@ def look_at_block(g, chosen, prices, register, shapes, book, rules, now, chains,
     if counters[FREE_CHUNKS] <= fresh + 1:
         counters[STATUS] = FULL
         return
+    # Heads and chunks are fetched before they are written to, so that the reads do not wait for each other.
+    for i in range(fresh):
+        b = bucket_of(spare.fresh_ladder[i], book.key[spare.fresh_entry[i]], chains)
+        spare.fetched[i] = chains.bucket[spare.fresh_ladder[i], b, HEAD]
+    for i in range(fresh):
+        spare.fetched[i] = chains.chunk[max(spare.fetched[i], 0), FILLED]
     for i in range(fresh):
         put(spare.fresh_ladder[i], spare.fresh_entry[i], book.key[spare.fresh_entry[i]], chains, counters)
 
@@ -323,7 +335,7 @@ def step(prices, shapes, book, rules, now, chains, spare, counters, found):
     for ladder in range(chains.top.size):
         rises = ladder % 2 == 1
         key = nearest_key(prices[ladder // 2], rises)
-        lowest = min(max((key >> chains.shift) - chains.base[ladder], 0), chains.bucket.shape[1] - 1)
+        lowest = bucket_of(ladder, key, chains)
         b = chains.top[ladder]
         if b < lowest:
             continue

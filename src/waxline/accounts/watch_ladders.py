@@ -102,6 +102,7 @@ class Spare(NamedTuple):
     part: Floats
     fresh_entry: NDArray[np.int32]
     fresh_ladder: NDArray[np.int32]
+    fetched: NDArray[np.int32]
 
 
 @dataclass
@@ -247,7 +248,7 @@ def _room(wide: int, shapes: int) -> Spare:
     counts = [np.zeros(shapes + 1, dtype=np.int64) for _ in range(2)]
     entries = [np.zeros(block * wide, dtype=kind) for kind in (np.float64, np.uint16, np.float64, np.uint16, np.float64)]
     accounts = [np.zeros(block) for _ in range(5)]
-    return Spare(*crossed, *counts, *entries, *accounts, *(np.zeros(wide) for _ in range(3)), *(np.zeros(block * wide, dtype=short) for _ in range(2)))
+    return Spare(*crossed, *counts, *entries, *accounts, *(np.zeros(wide) for _ in range(3)), *(np.zeros(block * wide, dtype=short) for _ in range(3)))
 
 
 def step(watch: Watch, prices: Prices) -> Ints:
