@@ -31,7 +31,8 @@ class Work:
     """Describe one piece of work: `amount` of `unit` per call of `run`, on `threads` threads.
 
     bytes_read, bytes_written: what one call must read and write if nothing stays in cache: the physical estimate. `bar`: units per second the
-    project asks for; `bar_ratio`: how many times the physical estimate it may take; None where nothing is asked.
+    project asks for; `bar_ratio`: how many times the physical estimate it may take; None where nothing is asked. `prepare` is called before every run
+    and not timed; `runs` replaces the number of runs of the size.
     """
 
     name: str
@@ -43,17 +44,23 @@ class Work:
     threads: int = 1
     bar: float | None = None
     bar_ratio: float | None = None
+    prepare: Callable[[], Any] | None = None
+    runs: int | None = None
 
 
+Ratios = Callable[[list[dict[str, Any]]], dict[str, float]]
 Case = Callable[[int, ThreadPoolExecutor], Iterator[Work]]
 CASES: dict[str, tuple[Case, dict[str, int]]] = {}
+RATIOS: dict[str, Ratios] = {}
 
 
-def case(name: str, small: int, medium: int, large: int) -> Callable[[Case], Case]:
-    """Register a case under `name` with its three sizes."""
+def case(name: str, small: int, medium: int, large: int, ratios: Ratios | None = None) -> Callable[[Case], Case]:
+    """Register a case under `name` with its three sizes; `ratios` makes figures that compare its results, by name."""
 
     def register(function: Case) -> Case:
         CASES[name] = (function, {"small": small, "medium": medium, "large": large})
+        if ratios is not None:
+            RATIOS[name] = ratios
         return function
 
     return register
@@ -95,6 +102,8 @@ class Probe:
 
 def measure(work: Work, runs: int, pool: ThreadPoolExecutor) -> dict[str, Any]:
     """Return the figures of one piece of work; every run is preceded by a probe of the memory, so that both see the same machine."""
+    prepare = work.prepare or (lambda: None)
+    prepare()
     start = time.perf_counter()
     work.run()
     first_s = time.perf_counter() - start
@@ -104,6 +113,7 @@ def measure(work: Work, runs: int, pool: ThreadPoolExecutor) -> dict[str, Any]:
         read, write = probe.both()
         reads.append(read)
         writes.append(write)
+        prepare()
         cpu, start = time.process_time(), time.perf_counter()
         work.run()
         walls.append(time.perf_counter() - start)
@@ -143,10 +153,11 @@ def run_case(name: str, size: str) -> dict[str, Any]:
         start = time.perf_counter()
         for work in function(sizes[size], pool):
             setup_s += time.perf_counter() - start
-            found.append(measure(work, RUNS[size], pool))
+            found.append(measure(work, work.runs or RUNS[size], pool))
             start = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"case": name, "size": size, "items": sizes[size], "setup_s": setup_s, "peak_bytes": peak, "machine": machine(load), "results": found}
+    report = {"case": name, "size": size, "items": sizes[size], "setup_s": setup_s, "peak_bytes": peak, "machine": machine(load), "results": found}
+    return report | ({"ratios": RATIOS[name](found)} if name in RATIOS else {})
 
 
 def machine(load: tuple[float, float, float]) -> dict[str, Any]:
@@ -176,6 +187,7 @@ def table_text(report: dict[str, Any]) -> str:
         )
     probes = {one["threads"]: (one["read_bytes_per_s"] / 1e9, one["write_bytes_per_s"] / 1e9) for one in report["results"]}
     lines += [f"memory on {threads} thread(s): read {read:.1f} GB/s, write {write:.1f} GB/s" for threads, (read, write) in sorted(probes.items())]
+    lines += [f"{name}: {value:,.4g}" for name, value in report.get("ratios", {}).items()]
     return "\n".join(lines)
 
 

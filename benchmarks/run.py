@@ -10,6 +10,7 @@ from pathlib import Path
 
 import case_books  # noqa: F401  (registers its cases)
 import case_margin  # noqa: F401
+import case_watch  # noqa: F401
 from harness import CASES, SIZES, run_case, table_text
 
 FOLDER = Path(__file__).resolve().parent / "results"

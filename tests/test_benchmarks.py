@@ -26,6 +26,18 @@ def test_a_case_runs_at_a_small_size_and_writes_its_figures(tmp_path: Path) -> N
     assert "one leg: who is at the line" in done.stdout
 
 
+def test_the_watch_finds_what_the_sweeps_find_and_writes_its_ratios(tmp_path: Path) -> None:
+    run = "import sys; import harness, run; harness.CASES['watch'][1]['small'] = 2_000; harness.PROBE_BYTES = 800_000; sys.exit(run.main())"
+    folders = os.pathsep.join([str(ROOT / "benchmarks"), str(ROOT / "src")])
+    arguments = ["watch", "--size", "small", "--out", str(tmp_path), "--here"]
+    done = subprocess.run([sys.executable, "-c", run, *arguments], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": folders}, check=False)
+    assert done.returncode == 0, done.stderr
+    ratios = json.loads((tmp_path / "watch-small.json").read_text())["ratios"]
+    assert ratios["mismatches"] == 0 and 0.2 < ratios["crash_liquidated"] < 0.4
+    assert {"watch_vs_compiled_sweep", "watch_vs_row_sweep", "watch_vs_numpy_sweep", "calm_watch_vs_compiled_sweep", "crash_stormy_steps"} <= set(ratios)
+    assert "watch_vs_compiled_sweep" in done.stdout
+
+
 def test_an_unknown_case_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "run.py"), "weather"],
