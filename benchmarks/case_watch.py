@@ -10,7 +10,8 @@ A step of a sweep costs the same whatever happens, so a part of the 3,600 is tim
 
 Physical estimate. Sweeps: 10 bytes per leg and 8 per account are read, with rows 4 more per account. Watch: per account looked at about 18 cache lines of 64
 bytes at random places: 6 of its record read, per leg its key written and read (3 in all) and a chunk and a bucket's head read and written (6), and 3 read
-where levels were crossed; per step a price and the two ladders' ends of each market (40 bytes). Random lines take longer than the estimate's stream, which says how far from streaming the work is.
+where levels were crossed; per step a price and the two ladders' ends of each market (40 bytes). Random lines take
+longer than the estimate's stream, which says how far from streaming the work is.
 """
 
 from __future__ import annotations
