@@ -95,7 +95,7 @@ def _tiles(view: View, summary: dict[str, Any]) -> list[Tile]:
             f"{percent(depth.get('median_ratio'), 0)} over the time after the news",
         ),
         Tile(
-            usd(by_kind.get("perps_deleveraged")),
+            usd(over_venues("adl_usd")),
             "closed by deleveraging winners",
             f"{usd(by_kind.get('perps_taken_over'))} taken over by funds and vault",
         ),
