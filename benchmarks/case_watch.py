@@ -8,10 +8,10 @@ Sweeps, every step over everybody: "best": grouped by number of legs, columns pe
 compressed row per account in the accounts' order. "NumPy": a table per leg gathered, multiplied and summed with `reduceat`, as a desk would write it.
 A step of a sweep costs the same whatever happens, so a part of the 3,600 is timed: `amount` says how many, and rates are compared, not times.
 
-Physical estimate. Sweeps: 10 bytes per leg and 8 per account are read, with rows 4 more per account. Watch: per account looked at about 18 cache lines of 64
-bytes at random places: 6 of its record read, per leg its key written and read (3 in all) and a chunk and a bucket's head read and written (6), and 3 read
-where levels were crossed; per step a price and the two ladders' ends of each market (40 bytes). Random lines take
-longer than the estimate's stream, which says how far from streaming the work is.
+Physical estimate. Sweeps: 10 bytes per leg and 8 per account are read, with rows 8 more per account. Watch: per account looked at about 18 cache lines of
+64 bytes at random places: 6 of its record read, per leg its key written and read (3 in all) and a chunk and a bucket's head read and written (6), and
+3 read where levels were crossed; per step a price and the two ladders' ends of each market (40 bytes). Arming: per leg its numbers read and written (30 bytes)
+and 3 lines at random places. Random lines take longer than the estimate's stream: the ratio says how far from streaming the work is.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import copy
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -252,6 +253,10 @@ def watch(size: int, pool: ThreadPoolExecutor) -> Iterator[Work]:
     armed, none = watch_ladders.arm(book, prices, volatility)
     assert none.size == 0
     NOTES.update(first_arming_s=time.perf_counter() - start, **memory(armed, size))
+    count = people.account.size
+    yield Work(
+        "arming", "legs", count, partial(watch_ladders.arm, book, prices, volatility), (30 + 3 * LINE_BYTES) * count, (30 + 2 * LINE_BYTES) * count, runs=2
+    )
     del book
     sweeps = Sweeps(people, mark, pool)
     for name, prices_of in paths.items():

@@ -201,8 +201,8 @@ def _arm_again(watch: Watch) -> Ints:
     always = []
     for g in range(watch.shapes.legs.size):
         entry, last = watch.shapes.entry, _last_keys(watch, g)
-        bad = watch.flagged[watch.book.family[entry[g] : entry[g + 1]]].reshape(last.size, -1)
-        bad = (bad[:, :-1].any(axis=1)) | bool(watch.shapes.contracts[g])
+        without_slope = watch.flagged[watch.book.family[entry[g] : entry[g + 1]]].reshape(last.size, -1)
+        bad = without_slope[:, :-1].any(axis=1) | bool(watch.shapes.contracts[g])
         always.append(watch.shapes.account[g] + np.flatnonzero(bad))
         last[last != watch_kernels.REMOVED] = np.where(bad, watch_kernels.EVERY_STEP, watch_kernels.ALIVE)[last != watch_kernels.REMOVED]
     every_step = np.concatenate(always).astype(np.int64) if always else np.zeros(0, dtype=np.int64)
@@ -243,12 +243,23 @@ def _empty_chains(prices: Floats, accounts: int, bits: int | None) -> Chains:
 
 
 def _room(wide: int, shapes: int) -> Spare:
-    block, short = watch_kernels.BLOCK, np.int32
-    crossed = [np.zeros(CROSSED, dtype=short) for _ in range(4)]
-    counts = [np.zeros(shapes + 1, dtype=np.int64) for _ in range(2)]
-    entries = [np.zeros(block * wide, dtype=kind) for kind in (np.float64, np.uint16, np.float64, np.uint16, np.float64)]
-    accounts = [np.zeros(block) for _ in range(5)]
-    return Spare(*crossed, *counts, *entries, *accounts, *(np.zeros(wide) for _ in range(3)), *(np.zeros(block * wide, dtype=short) for _ in range(3)))
+    block = watch_kernels.BLOCK
+
+    def shorts(size: int) -> NDArray[np.int32]:
+        return np.zeros(size, dtype=np.int32)
+
+    def pieces() -> NDArray[np.uint16]:
+        return np.zeros(block * wide, dtype=np.uint16)
+
+    def amounts(size: int) -> Floats:
+        return np.zeros(size)
+
+    many = block * wide
+    return Spare(
+        shorts(CROSSED), shorts(CROSSED), shorts(CROSSED), shorts(CROSSED), np.zeros(shapes + 1, dtype=np.int64), np.zeros(shapes + 1, dtype=np.int64),
+        amounts(many), pieces(), amounts(many), pieces(), amounts(many), amounts(block), amounts(block), amounts(block), amounts(block), amounts(block),
+        amounts(wide), amounts(wide), amounts(wide), shorts(many), shorts(many), shorts(many),
+    )  # fmt: skip
 
 
 def step(watch: Watch, prices: Prices) -> Ints:

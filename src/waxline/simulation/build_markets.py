@@ -238,7 +238,8 @@ def per_market(values: ByClass, markets: Markets) -> Floats:
 
 
 def build_quote_rules(scenario: Scenario) -> QuoteRules:
-    """Return the quoting rules of makers and crowd as plain numbers; without feedback makers neither withdraw nor shrink."""
+    """Return the quoting rules of makers and crowd as plain numbers; without feedback makers neither withdraw nor shrink, and believe
+    fair value rather than their books."""
     rules, crowd = scenario.makers, scenario.crowd
     refill = np.full(len(CLASSES), rules.refill_rate)
     refill[CLASSES.index("tiny")] = rules.refill_rate_tiny
@@ -261,7 +262,7 @@ def build_quote_rules(scenario: Scenario) -> QuoteRules:
         ramp_s=rules.ramp_s,
         news_tau_s=rules.news_tau_s,
         news_small_tau_s=rules.news_small_tau_s,
-        news_small_limit=rules.news_small_limit,
+        news_small_limit=rules.news_small_limit if scenario.feedback else 1e9,
         crowd_tau_s=np.array(crowd.anchor_tau_s.values()),
         crowd_refill=np.array(crowd.refill_rate.values()),
         crowd_cancel=crowd.cancel_rate,
