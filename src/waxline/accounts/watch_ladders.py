@@ -6,7 +6,7 @@ sums of the full sweep (`margin_kernels`): who is at the line is found in the sa
 (a partial close, a top-up, funding, new rules) is followed by a new look at it: `look_again`, `change_rules`.
 
 Coin-margined contracts depend on two prices at once, and requirements that jump or grow faster than the equity behind them have no steepest slope:
-accounts with such entries are looked at in every step. Decision 0017 says why it is built as it is.
+accounts with such entries are looked at in every step. Decision 0016 says why it is built as it is.
 """
 
 from __future__ import annotations

@@ -230,13 +230,13 @@ def quote_books(markets, books, causes, makers, rules, inventory, coins, budget,
         seen = lag[m] * lag[m] * lag_scale
         variance[m] += slow_memory * (seen - variance[m])
         variance_fast[m] += fast_memory * (seen - variance_fast[m])
-        if best_bid_level == NO_LEVEL or best_ask_level == -NO_LEVEL:
-            after = bounded_mid(best_bid_level, best_ask_level if best_ask_level != -NO_LEVEL else NO_LEVEL, grid, mid)
+        if best_ask_level == -NO_LEVEL:
+            best_ask_level = NO_LEVEL
+        after = bounded_mid(best_bid_level, best_ask_level, grid, mid)
+        if best_bid_level == NO_LEVEL or best_ask_level == NO_LEVEL:
             news = 0.0
             for n in range(links.size):
                 links[n] = 0.0
-        else:
-            after = bounded_mid(best_bid_level, best_ask_level, grid, mid)
         if after != mid:
             book_requote(step, recent, temporary, pending, m, after - mid, news, links, link_market)
         mids[m] = after

@@ -25,6 +25,8 @@ SISTER, SPOT_VENUE, PERP_VENUE, PERP_OUTSIDE, REDEMPTION = range(5)
 REDEMPTION_MARKET = -2
 INDEX_SOURCES = 4
 HISTORY_S = 512
+BELIEVED = 1e9
+"""Gap to fair value, in calm volatilities, that no gap reaches: makers follow it whatever their books say."""
 
 
 def stream_number(name: str) -> int:
@@ -238,8 +240,10 @@ def per_market(values: ByClass, markets: Markets) -> Floats:
 
 
 def build_quote_rules(scenario: Scenario) -> QuoteRules:
-    """Return the quoting rules of makers and crowd as plain numbers; without feedback makers neither withdraw nor shrink, and believe
-    fair value rather than their books."""
+    """Return the quoting rules of makers and crowd as plain numbers.
+
+    Without feedback makers neither withdraw nor shrink, and believe fair value rather than their books, however far apart the two are.
+    """
     rules, crowd = scenario.makers, scenario.crowd
     refill = np.full(len(CLASSES), rules.refill_rate)
     refill[CLASSES.index("tiny")] = rules.refill_rate_tiny
@@ -262,7 +266,7 @@ def build_quote_rules(scenario: Scenario) -> QuoteRules:
         ramp_s=rules.ramp_s,
         news_tau_s=rules.news_tau_s,
         news_small_tau_s=rules.news_small_tau_s,
-        news_small_limit=rules.news_small_limit if scenario.feedback else 1e9,
+        news_small_limit=rules.news_small_limit if scenario.feedback else BELIEVED,
         crowd_tau_s=np.array(crowd.anchor_tau_s.values()),
         crowd_refill=np.array(crowd.refill_rate.values()),
         crowd_cancel=crowd.cancel_rate,
