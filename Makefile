@@ -23,7 +23,7 @@ demo: $(READY) ## simulate the crash of 10 October 2025, print the summary and t
 	@$(BIN)/waxline demo
 
 test: $(READY) ## run the tests, without the slow ones
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder
 
 check: $(READY) ## lint, formatting, types and the guards of the house rules
 	@$(BIN)/ruff check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,17 +26,25 @@ settings.load_profile("waxline")
 
 SIMULATING = {
     "test_deleveraging_simulated", "test_facts_quantities", "test_inspection", "test_laws_market", "test_results_explained", "test_results_files", "test_run_commands",
-    "test_simulation_laws", "test_simulation_switches", "test_news_alone", "test_simulation_worlds", "test_twins_market",
+    "test_simulation_laws", "test_simulation_switches", "test_news_alone", "test_simulation_worlds", "test_twins_market", "test_venue_rules_simulated",
 }  # fmt: skip
 """Test files that step the simulation. One worker runs them all: its kernels take longer to compile than the tests to run."""
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker whole files, and one of them all simulating files. (Marks for `--dist loadgroup` do nothing with pytest 9.2: xdist issue 1386.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            name = Path(nodeid.split("::")[0]).stem
+            return "simulating" if name in SIMULATING else name
+
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file its own group, and the simulating files one, first in line (`--dist loadgroup`); before xdist reads the groups."""
-    for item in items:
-        name = Path(str(item.fspath)).stem
-        item.add_marker(pytest.mark.xdist_group("simulating" if name in SIMULATING else name))
+    """Put the simulating files first in line: theirs is the longest group."""
     items.sort(key=lambda item: Path(str(item.fspath)).stem not in SIMULATING)
 
 

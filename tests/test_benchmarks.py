@@ -26,6 +26,7 @@ def test_a_case_runs_at_a_small_size_and_writes_its_figures(tmp_path: Path) -> N
     assert "one leg: who is at the line" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_watch_finds_what_the_sweeps_find_and_writes_its_ratios(tmp_path: Path) -> None:
     run = "import sys; import harness, run; harness.CASES['watch'][1]['small'] = 2_000; harness.PROBE_BYTES = 800_000; sys.exit(run.main())"
     folders = os.pathsep.join([str(ROOT / "benchmarks"), str(ROOT / "src")])

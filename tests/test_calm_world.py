@@ -79,8 +79,7 @@ def test_no_account_is_nearer_to_its_line_than_what_somebody_survived(side: int)
     rules = PopulationParameters()
     near = 0.10
     drawn = draw_traders(rules, 1, 11, 5000, side, 1e9, 2.5, 0.005, 1.0, 50.0, near)
-    line = (drawn.cost - drawn.cash) / (drawn.quantity - np.abs(drawn.quantity) * drawn.rate)
-    distance = side * (1.0 - line / 2.5)
+    distance = side * (1.0 - drawn.line / 2.5)
     assert distance.min() >= rules.survived_least_frac * near * (1.0 - 1e-9)
     assert (distance < near).any(), "the range itself is not a wall"
 

@@ -108,7 +108,7 @@ def test_a_makers_sheet_adds_up_and_its_distance_is_where_equity_meets_the_requi
     p = state.names.portfolios.index("maker-1@binance")
     assert not np.any(state.portfolios.position[p]), "no perp position before the run"
     # All its coins fall together, its debt stays: counted (1 - f) - debt = debt x rate.
-    rate = float(state.venues.debt_rate[state.names.venues.index("binance")])
+    rate = float(state.portfolios.debt_rate[state.portfolios.venue == state.names.venues.index("binance")][0])
     expected = 1.0 - row["debt_usd"] * (1.0 + rate) / row["counted_usd"]
     assert row["distance_frac"] == pytest.approx(expected, abs=0.002)
     assert math.isnan(rows["maker-3@coinbase"]["distance_frac"]), "no debt, no positions, no line"

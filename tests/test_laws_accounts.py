@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from close_rules import ONE_TIER, close_rules
 from waxline.accounts.kernels import position_after, reached, value_portfolios
 from waxline.accounts.tables import Traders
 from waxline.liquidation.kernels import (
@@ -76,8 +77,8 @@ def triggered(columns: dict[str, Floats], mark: Floats, more: float) -> NDArray[
     equity, required, collateral = (np.zeros(count) for _ in range(3))
     caps, rates = np.tile([150.0, math.inf], (2, 1)), np.tile([0.01, 0.05], (2, 1)) * more
     value_portfolios(
-        np.zeros(count, np.int64), columns["balance"], columns["position"], columns["cost"], np.array([[1.0, 0.5, 0.9]]), np.array([0.05 * more]), mark,
-        np.array([[1.0, 20.0, 7.0]]), np.array([0]), np.array([2]), caps, rates, np.tile([0.0, 150.0 * 0.04 * more], (2, 1)), columns["flat"] * more, equity,
+        np.zeros(count, np.int64), columns["balance"], columns["position"], columns["cost"], np.array([[1.0, 0.5, 0.9]]), np.full(count, 0.05 * more), mark,
+        np.array([[1.0, 20.0, 7.0]]), np.array([0]), np.array([2]), caps, rates, np.tile([0.0, 150.0 * 0.04 * more], (2, 1)), columns["flat"] * more, np.zeros(count, np.int64), np.zeros(count), equity,
         required, collateral,
     )  # fmt: skip
     return equity <= required
@@ -133,7 +134,7 @@ def traders(draw: np.random.Generator, count: int, markets: int) -> Traders:
     return Traders(
         market=market, quantity=quantity, cost=cost, cash=np.abs(cost) / draw.choice([0.9, 1.5, 3.0, 10.0, 40.0], count) + 0.06 * np.abs(quantity) * 100.0,
         rate=draw.choice([0.004, 0.05], count), deduction=zero.copy(), status=fresh + HEALTHY, order=fresh - 1, first_trigger_s=zero + math.nan,
-        liquidated_usd=zero.copy(), negative_usd=zero.copy(), next_watched=fresh + NOT_WATCHED,
+        liquidated_usd=zero.copy(), negative_usd=zero.copy(), next_watched=fresh + NOT_WATCHED, whole_until_s=zero - math.inf,
     )  # fmt: skip
 
 
@@ -168,8 +169,8 @@ def test_whoever_is_found_too_early_is_checked_at_every_step_from_then_on() -> N
 
     def check(who: NDArray[np.int64], mark: float) -> int:
         return trigger_traders(
-            who, who.size, False, book.market, book.quantity, book.cost, book.cash, book.rate, book.deduction, book.status, book.order, book.first_trigger_s,
-            book.next_watched, head, np.array([mark]), zero, zero, zero, zero, zero, table, link, np.full(1, -1), used, np.zeros(N_CAUSES), 0,
+            who, who.size, False, np.zeros(1, np.int64), book, head, np.array([mark]), zero, zero, zero, zero, zero, table, link, np.full(1, -1), used,
+            np.zeros(N_CAUSES), 0, close_rules(), *ONE_TIER[:2],
         )  # fmt: skip
 
     assert check(everyone, 100.0) == 0

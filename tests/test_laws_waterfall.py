@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from close_rules import ONE_TIER, close_rules
 from waxline.accounts.tables import Status, Traders
 from waxline.liquidation.assigning import Winners, order_and_most
 from waxline.liquidation.kernels import NOT_WATCHED, PERP_LIQUIDATION, add_order, close_winners, trigger_traders
@@ -27,8 +28,9 @@ DEBTOR = st.tuples(
     st.floats(0.7, 1.3),
     st.floats(-0.3, 0.3),
     st.sampled_from([0.0, 0.3, 0.9, 1.0, 1.0]),
+    st.sampled_from([1.0, 1.0, 0.2, 0.6]),
 )
-"""Side, coins, entry over mark, cash over notional at the mark, part of the position that the book has closed already."""
+"""Side, coins, entry over mark, cash over notional at the mark, part of the order that the book has filled already, part of the position ordered."""
 
 
 class Settled(NamedTuple):
@@ -44,19 +46,20 @@ class Settled(NamedTuple):
 def settled(book: list[tuple[Any, ...]], fund: float, fee: float, vault: bool, steps: int, scale: float = 1.0) -> Settled:
     """Put one forced order per debtor into one perp and follow them up for some steps at a constant mark."""
     count = len(book)
-    side, coins, entry, cash, closed = (np.array(column, dtype=np.float64) for column in zip(*book, strict=True))
+    side, coins, entry, cash, closed, ordered = (np.array(column, dtype=np.float64) for column in zip(*book, strict=True))
     coins = coins * scale
-    held = np.where(closed > 0.99, 0.0, coins * (1.0 - closed))
+    done = coins * ordered * np.where(closed > 0.99, 1.0, closed)
+    held = np.where(done == coins, 0.0, coins - done)
     traders = Traders(
         market=np.zeros(count, np.int64), quantity=side * held, cost=side * held * entry * MARK, cash=cash * coins * MARK, rate=np.full(count, 0.05),
         deduction=np.zeros(count), status=np.full(count, Status.LIQUIDATING), order=np.full(count, -1), first_trigger_s=np.zeros(count),
-        liquidated_usd=np.zeros(count), negative_usd=np.zeros(count), next_watched=np.full(count, -2),
+        liquidated_usd=np.zeros(count), negative_usd=np.zeros(count), next_watched=np.full(count, -2), whole_until_s=np.full(count, -np.inf),
     )  # fmt: skip
     table, link, head, used = np.zeros((count, O_SHARES + N_CAUSES)), np.full(count, -1), np.full(1, -1), np.zeros(2, np.int64)
     for i in range(count):
-        n = add_order(table, link, head, used, i, 0, int(-side[i]), coins[i], 0.0, PERP_LIQUIDATION, 1.0, 0.0, 0.0, np.zeros(N_CAUSES))
-        done = coins[i] - held[i]
-        table[n, O_LEFT], table[n, O_ROW_FILLED], table[n, O_ROW_CASH], table[n, O_CASH] = held[i], done, done * MARK, done * MARK
+        n = add_order(table, link, head, used, i, 0, int(-side[i]), coins[i] * ordered[i], 0.0, PERP_LIQUIDATION, 1.0, 0.0, 0.0, np.zeros(N_CAUSES))
+        left = held[i] if ordered[i] == 1.0 else coins[i] * ordered[i] - done[i]
+        table[n, O_LEFT], table[n, O_ROW_FILLED], table[n, O_ROW_CASH], table[n, O_CASH] = left, done[i], done[i] * MARK, done[i] * MARK
         traders.order[i] = n
     rows, filled = np.zeros((40 * count + 40, R_SHARES + N_CAUSES)), np.zeros(2, np.int64)
     quantity, cost, money = np.zeros(1), np.zeros(1), np.zeros(1)
@@ -64,7 +67,7 @@ def settled(book: list[tuple[Any, ...]], fund: float, fee: float, vault: bool, s
     for step in range(steps):
         settle_orders(
             table, link, head, rows, filled, np.array([True]), np.zeros(1, np.int64), np.array([MARK]), traders, quantity, cost, money, np.zeros(1), funds, debts,
-            np.array([int(vault)]), np.array([0.667 if vault else 0.0]), 0.3, fee, step, 1.0, step == steps - 1,
+            np.array([int(vault)]), np.array([0.667 if vault else 0.0]), 0.3, np.full(1, -1), close_rules(fee_frac=fee), *ONE_TIER, step, 1.0, step == steps - 1,
         )  # fmt: skip
         assert funds[0] >= 0.0, "the fund is never negative"
     assert filled[1] == 0
@@ -139,12 +142,16 @@ def triggers(book: list[tuple[Any, ...]], turn: int) -> None:
     equity, needed = money + quantity * MARK - cost, np.abs(quantity) * MARK * rate
     after: list[list[tuple[float, ...]]] = []
     for found in (np.arange(count), np.roll(np.arange(count), turn)[::-1]):
-        now, order, first, watched = status.astype(np.int64), np.full(count, -1), np.full(count, np.nan), np.full(count, NOT_WATCHED)
+        now, order, first = status.astype(np.int64), np.full(count, -1), np.full(count, np.nan)
+        zero = np.zeros(count)
+        traders = Traders(
+            np.zeros(count, np.int64), quantity, cost, money, rate, zero, now, order, first, zero, zero, np.full(count, NOT_WATCHED), np.full(count, -np.inf)
+        )
         table, link, head, used = np.zeros((count, O_SHARES + N_CAUSES)), np.full(count, -1), np.full(1, -1), np.zeros(2, np.int64)
         flat = np.zeros((1, N_CAUSES))
         triggered = trigger_traders(
-            found.copy(), count, False, np.zeros(count, np.int64), quantity, cost, money, rate, np.zeros(count), now, order, first, watched, np.full(1, -1),
-            np.full(1, MARK), flat, flat, flat, flat, flat, table, link, head, used, np.zeros(N_CAUSES), 7,
+            found.copy(), count, False, np.zeros(1, np.int64), traders, np.full(1, -1), np.full(1, MARK), flat, flat, flat, flat, flat, table, link, head, used,
+            np.zeros(N_CAUSES), 7, close_rules(), *ONE_TIER[:2],
         )  # fmt: skip
         free = (status < Status.LIQUIDATING) & (quantity != 0.0)
         must_go = free & (equity <= needed)

@@ -126,7 +126,7 @@ def drawn(*overrides: str) -> dict[str, NDArray[np.float64]]:
     """Return what is drawn before the first step: traders, holders, fair values; and the first noise orders."""
     state = open_state(scenario(SHORT, *overrides))
     count = state.drawn_traders
-    columns = {name: getattr(state.traders, name)[:count].copy() for name in ("market", "quantity", "cost", "cash", "rate")}
+    columns = {name: getattr(state.traders, name)[:count].copy() for name in ("market", "quantity", "cost", "cash", "rate", "deduction")}
     columns["stops"] = state.stops.level.copy()
     holders = [p for p, kind in enumerate(state.names.portfolio_kinds) if kind in ("whale", "holder")]
     columns["holders"] = state.portfolios.balance[holders].copy()
@@ -149,8 +149,10 @@ def test_a_switch_leaves_all_other_draws_alone(switch: str) -> None:
 
 def test_traders_keep_leverage_and_entry_when_whales_are_switched_off() -> None:
     first, second = drawn(), drawn("whales=off")
-    for name, other in (("cost", "quantity"), ("cash", "cost")):
-        assert first[name] / first[other] == pytest.approx(second[name] / second[other], rel=1e-12)
+    assert first["cost"] / first["quantity"] == pytest.approx(second["cost"] / second["quantity"], rel=1e-12)
+    # A larger position in a higher tier posts more margin, so that the line, not the margin, is what stays.
+    lines = [(own["cost"] - own["cash"] - own["deduction"]) / (own["quantity"] - np.abs(own["quantity"]) * own["rate"]) for own in (first, second)]
+    assert lines[0] == pytest.approx(lines[1], rel=1e-9, abs=1e-9)
 
 
 def test_news_and_walk_of_fair_value_are_independent() -> None:

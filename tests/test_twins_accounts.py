@@ -114,9 +114,28 @@ def test_accounts_with_many_assets_are_worth_what_plain_python_says(world: dict[
     deductions = np.tile([0.0, 100.0 * 0.015, 100.0 * 0.015 + 1000.0 * 0.075], (3, 1))
     debt_rate = np.array([0.05, 0.1])
     out = [np.zeros(3) for _ in range(3)]
-    value_portfolios(venue, balance, position, cost, ratio, debt_rate, mark, price, starts, ends, caps, rates, deductions, world["flat"], *out)
+    plain = np.array([p % 2 for p in range(venue.size)])
+    value_portfolios(
+        venue,
+        balance,
+        position,
+        cost,
+        ratio,
+        debt_rate[venue],
+        mark,
+        price,
+        starts,
+        ends,
+        caps,
+        rates,
+        deductions,
+        world["flat"],
+        plain,
+        np.zeros(venue.size),
+        *out,
+    )
     for p, v in enumerate(venue):
-        assets = [Held(balance[p, a], price[v, a], ratio[v, a]) for a in (1, 2)]
+        assets = [Held(balance[p, a], price[v, a], 1.0 if plain[p] else ratio[v, a]) for a in (1, 2)]
         positions = [Position(position[p, m], cost[p, m], mark[m], TIERS) for m in range(3)]
         told = reference.portfolio_value(float(balance[p, 0]), assets, positions, float(debt_rate[v]), float(world["flat"][p]))
         assert [column[p] for column in out] == near(told)

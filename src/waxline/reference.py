@@ -278,11 +278,14 @@ class Position:
 def portfolio_value(
     cash_usd: float, assets: Sequence[Held], positions: Sequence[Position], debt_rate: float, flat_rate: float = 0.0
 ) -> tuple[float, float, float]:
-    """Return (equity, requirement, collateral value) of an account with many assets; `flat_rate` > 0 replaces the tiers."""
+    """Return (equity, requirement, collateral value) of an account with many assets; `flat_rate` > 0 replaces the tiers.
+
+    Profit joins the cash balance: a loss beyond it is owed and needs maintenance like any debt.
+    """
     collateral = sum(asset.units * asset.price_usd * asset.ratio_frac for asset in assets if asset.units > 0.0)
     owed_coins = sum(-asset.units * asset.price_usd for asset in assets if asset.units < 0.0)
     profit = sum(position.quantity * position.mark_usd - position.cost_usd for position in positions)
-    required = debt_rate * (max(-cash_usd, 0.0) + owed_coins)
+    required = debt_rate * (max(-(cash_usd + profit), 0.0) + owed_coins)
     for position in positions:
         notional = abs(position.quantity) * position.mark_usd
         required += notional * flat_rate if flat_rate > 0.0 else maintenance_usd(notional, position.tiers)

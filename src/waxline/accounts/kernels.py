@@ -60,6 +60,62 @@ def liquidation_price(quantity, cost, cash, rate, deduction):
 
 
 @njit
+def maintenance_of(m, notional, tier_cap, tier_rate, tier_deduction):
+    """Return the maintenance in USD of a position of value `notional` (USD, positive) in perp `m`: notional rate - deduction of its tier.
+
+    tiers [M, N]: largest notional (USD), rate, deduction; the last tier has no end.
+    """
+    n = 0
+    while n < tier_cap.shape[1] - 1 and notional > tier_cap[m, n]:
+        n += 1
+    return notional * tier_rate[m, n] - tier_deduction[m, n]
+
+
+@njit
+def tier_at_line(m, quantity, cost, cash, people, on_entry, fee, tier_cap, tier_rate, tier_deduction):
+    """Return (rate, deduction in USD) that hold at a single position's liquidation price: maintenance there is |q| P rate - deduction.
+
+    The row stands for `people` equal positions: tiers act on its value divided by that. on_entry 1: maintenance is taken on the entry value and
+    does not move with the mark, (fee, -maintenance); fee: part of the mark value that counts as maintenance besides. Tiers rise, so that
+    maintenance is the largest of its tiers' lines, and the position meets it first where its notional lies in the tier that the line was computed
+    with: checking that one line is exact. Twin: `waxline.reference`.
+    """
+    if on_entry == 1:
+        return fee, -people * maintenance_of(m, abs(cost) / people, tier_cap, tier_rate, tier_deduction)
+    for n in range(tier_cap.shape[1]):
+        line = liquidation_price(quantity, cost, cash, tier_rate[m, n] + fee, tier_deduction[m, n] * people)
+        if abs(quantity) * line <= tier_cap[m, n] * people:
+            return tier_rate[m, n] + fee, tier_deduction[m, n] * people
+    last = tier_cap.shape[1] - 1
+    return tier_rate[m, last] + fee, tier_deduction[m, last] * people
+
+
+@njit
+def fund_traders(market, venue, quantity, cost, line, people, on_entry, fee, tier_cap, tier_rate, tier_deduction, cash, rate, deduction):
+    """Give each trader the margin that puts his liquidation price at `line` [N] (USD), and its tier there; writes cash, rate, deduction [N].
+
+    cash = cost - q line + maintenance at the line; market [N], venue [M]; people, on_entry and fee [V] as in
+    `tier_at_line`; tiers [M, K].
+    """
+    for i in range(market.size):
+        m = market[i]
+        v = venue[m]
+        if quantity[i] == 0.0:
+            continue
+        if on_entry[v] == 1:
+            rate[i] = fee[v]
+            deduction[i] = -people[v] * maintenance_of(m, abs(cost[i]) / people[v], tier_cap, tier_rate, tier_deduction)
+        else:
+            notional = abs(quantity[i]) * line[i] / people[v]
+            n = 0
+            while n < tier_cap.shape[1] - 1 and notional > tier_cap[m, n]:
+                n += 1
+            rate[i] = tier_rate[m, n] + fee[v]
+            deduction[i] = tier_deduction[m, n] * people[v]
+        cash[i] = cost[i] - quantity[i] * line[i] + abs(quantity[i]) * line[i] * rate[i] - deduction[i]
+
+
+@njit
 def value_portfolios(
     venue,
     balance,
@@ -75,6 +131,8 @@ def value_portfolios(
     tier_rate,
     tier_deduction,
     flat_rate,
+    plain,
+    closing_fee,
     equity_out,
     maintenance_out,
     collateral_out,
@@ -82,42 +140,38 @@ def value_portfolios(
     """Value every portfolio at the venue's prices; writes equity_out, maintenance_out, collateral_out [P] in USD.
 
     E = cash + sum_a ratio_a balance_a price_a (negative balances in full) + sum_m (q_m mark_m - cost_m)
-    M = sum_m (N_m rate - deduction) by tier + debt rate times borrowed value.
-    venue [P]; balance [P, A] (column 0 USD); position, cost [P, M]; ratio [V, A]; debt_rate [V]; `mark` [M] USD, `asset_price` [V, A] USD
+    M = sum_m (N_m rate - deduction) by tier + debt rate times what is owed; profit joins the cash balance, a loss beyond it is owed.
+    venue [P]; balance [P, A] (column 0 USD); position, cost [P, M]; ratio [V, A]; debt_rate [P]; `mark` [M] USD, `asset_price` [V, A] USD
     (collateral price); markets of venue v are perp_start[v]..perp_end[v]; tiers [M, N]: caps in USD; flat_rate [P] > 0 replaces
-    the tiers (makers' agreements). Twin: `waxline.reference`.
+    the tiers (makers' agreements); plain [P] 1: every pledged asset counts in full; closing_fee [P]: part of the
+    positions' value that counts as maintenance besides. Twin: `waxline.reference`.
     """
     assets = balance.shape[1]
-    tiers = tier_cap.shape[1]
     for p in range(venue.size):
         v = venue[p]
         cash = balance[p, 0]
-        equity = cash
-        debt = -cash if cash < 0.0 else 0.0
+        debt = 0.0
         collateral = 0.0
         for a in range(1, assets):
             held = balance[p, a]
             if held > 0.0:
-                collateral += ratio[v, a] * held * asset_price[v, a]
+                collateral += (1.0 if plain[p] == 1 else ratio[v, a]) * held * asset_price[v, a]
             elif held < 0.0:
                 debt -= held * asset_price[v, a]
-                equity += held * asset_price[v, a]
-        equity += collateral
-        maintenance = debt * debt_rate[v]
+        maintenance = 0.0
         for m in range(perp_start[v], perp_end[v]):
             quantity = position[p, m]
             if quantity != 0.0:
                 notional = abs(quantity) * mark[m]
-                equity += quantity * mark[m] - cost[p, m]
+                cash += quantity * mark[m] - cost[p, m]
+                maintenance += notional * closing_fee[p]
                 if flat_rate[p] > 0.0:
                     maintenance += notional * flat_rate[p]
                     continue
-                n = 0
-                while n < tiers - 1 and notional > tier_cap[m, n]:
-                    n += 1
-                maintenance += notional * tier_rate[m, n] - tier_deduction[m, n]
-        equity_out[p] = equity
-        maintenance_out[p] = maintenance
+                maintenance += maintenance_of(m, notional, tier_cap, tier_rate, tier_deduction)
+        debt += max(-cash, 0.0)
+        equity_out[p] = collateral + max(cash, 0.0) - debt
+        maintenance_out[p] = maintenance + debt * debt_rate[p]
         collateral_out[p] = collateral
 
 

@@ -15,12 +15,11 @@ ROUNDS = 30
 
 
 class Drawn(NamedTuple):
-    """Hold drawn traders of one market and side: signed coins, cost and margin in USD, maintenance rate, stop price (NaN: none)."""
+    """Hold drawn traders of one market and side: signed coins, cost in USD, liquidation price and stop price (NaN: none) in USD per coin."""
 
     quantity: Floats
     cost: Floats
-    cash: Floats
-    rate: Floats
+    line: Floats
     stop_price: Floats
 
 
@@ -46,8 +45,10 @@ def draw_traders(
 ) -> Drawn:
     """Draw `count` traders of one side (+1 long, -1 short) whose notional at the reference price sums to `total_usd`.
 
-    A trader with leverage L and entry e posts e|q|/L. A draw survives with probability min(1, (d - a near) / (near - a near))^2, d being the move
-    from the reference price to its liquidation price and a the part of the range that nobody survived; the others are drawn again.
+    A trader with leverage L and entry e who posts e|q|/L has his line at e (1 - s/L) / (1 - s rate), `maintenance_rate` that of the first tier;
+    larger positions, whose tier asks more, are taken to post more and to have the same line. A draw survives with probability
+    min(1, (d - a near) / (near - a near))^2, d being the move from the reference price to its liquidation price and a the part of the range that
+    nobody survived; the others are drawn again.
     Leverage is capped so that a new position starts above twice its maintenance. Source of the form: assumed; see docs/assumptions.md.
     """
     leverages = np.asarray(rules.leverages) * rules.leverage_scale * leverage_scale
@@ -80,13 +81,12 @@ def draw_traders(
     notional = total_usd * size / np.sum(size) if count else size
     quantity = side * notional / reference_usd
     cost = quantity * entry
-    cash = np.abs(cost) / leverage
-    line = (cost - cash) / (quantity - np.abs(quantity) * maintenance_rate)
+    line = np.maximum(entry * (1.0 - side / leverage) / (1.0 - side * maintenance_rate), 0.0)
     stop = np.full(count, np.nan)
     if side > 0:
         with_stop = uniforms(key(seed, int(Purpose.STOP_LOSS), lane), count) < rules.stop_loss_frac
         where = uniforms(key(seed, int(Purpose.STOP_LOSS), lane + 10**6), count)
         part = rules.stop_low_frac + (rules.stop_high_frac - rules.stop_low_frac) * where
-        level_stop = reference_usd - part * (reference_usd - np.maximum(line, 0.0))
+        level_stop = reference_usd - part * (reference_usd - line)
         stop = np.where(with_stop, level_stop, np.nan)
-    return Drawn(quantity, cost, cash, np.full(count, maintenance_rate), stop)
+    return Drawn(quantity, cost, line, stop)

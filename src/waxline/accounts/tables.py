@@ -58,7 +58,10 @@ class Cells(NamedTuple):
 
 
 class Traders(NamedTuple):
-    """Hold leveraged traders with one perp position each."""
+    """Hold leveraged traders with one perp position each; maintenance is |q| mark rate - deduction, the tier that holds at the liquidation line.
+
+    Until `whole_until_s` a venue that has closed a part waits, or, where its rule is a fraction first, would take the rest whole.
+    """
 
     market: Ints
     quantity: Floats
@@ -72,6 +75,7 @@ class Traders(NamedTuple):
     liquidated_usd: Floats
     negative_usd: Floats
     next_watched: Ints
+    whole_until_s: Floats
 
 
 class Watch(NamedTuple):
@@ -87,7 +91,11 @@ class Watch(NamedTuple):
 
 
 class Portfolios(NamedTuple):
-    """Hold accounts with many assets: makers, whales, holders, borrowers."""
+    """Hold accounts with many assets: makers, whales, holders, borrowers.
+
+    By its venue's rules an account goes when its measure (equity to maintenance, assets to debts, debt to collateral) reaches `line`, is called
+    at `call`, and may not raise risk at `reduce_only`; `plain` 1: pledged assets count in full; `debt_rate`: maintenance of its loans.
+    """
 
     venue: Ints
     owner: Ints
@@ -110,6 +118,15 @@ class Portfolios(NamedTuple):
     negative_usd: Floats
     perp_part: Floats
     flat_rate: Floats
+    debt_rate: Floats
+    measure: Ints
+    line: Floats
+    call: Floats
+    reduce_only: Floats
+    whole_until_s: Floats
+    plain: Ints
+    closing_fee: Floats
+    at_equality: Ints
 
 
 class VenueTable(NamedTuple):
@@ -125,6 +142,5 @@ class VenueTable(NamedTuple):
     trigger_frac: Floats
     collateral_ratio: Floats
     collateral_price: Floats
-    debt_rate: Floats
     open: Ints
     speed: Floats

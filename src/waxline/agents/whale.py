@@ -10,6 +10,7 @@ class Whale(Section):
 
     name: str = text(meaning="name in tables and records")
     venue: str = text(meaning="venue of the account")
+    regime: str | None = text(None, meaning="regime of the venue's rule file for this account, such as loan; without one the venue's usual one")
     enabled: bool = switch(meaning="this account exists", link=12)
     collateral_usd: dict[str, float] = quantity(unit="USD", meaning="pledged assets and their value at the reference prices", source=ASSUMED)
     loan_to_value_frac: float = quantity(unit="fraction of haircut value", low=0.0, high=0.99, meaning="borrowed stablecoins", source=ASSUMED)

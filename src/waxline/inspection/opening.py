@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from waxline.accounts.kernels import value_portfolios
+from waxline.accounts.lines import requirement_of, slack_of
 from waxline.accounts.tables import CASH
 from waxline.market.kernels import NO_LEVEL, depth_usd
 from waxline.market.ladder import posted_coins
@@ -146,7 +147,7 @@ def maker_sheets(state: State, scenario: Scenario) -> pl.DataFrame:
                     "debt_usd": float(max(-portfolios.balance[p, CASH], 0.0)),
                     "cash_usd": float(max(portfolios.balance[p, CASH], 0.0)),
                     "equity_usd": float(portfolios.equity[p]),
-                    "maintenance_usd": float(portfolios.maintenance[p]),
+                    "maintenance_usd": float(requirement_of(portfolios)[p]),
                     "distance_frac": float(distance[p]),
                     "quote_usd": float(posted[s, mine].sum()),
                     "books": int(np.count_nonzero(posted[s, mine] > 0.0)),
@@ -204,10 +205,10 @@ def fall_to_line(state: State, scenario: Scenario) -> Floats:
         mark = np.where(falls_with[markets.asset], prices.mark * (1.0 - f), prices.mark)
         equity, maintenance, collateral = (np.zeros(count) for _ in range(3))
         value_portfolios(
-            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, venues.debt_rate, mark, price, *state.perp_range,
-            *state.tiers, portfolios.flat_rate, equity, maintenance, collateral,
+            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, portfolios.debt_rate, mark, price, *state.perp_range,
+            *state.tiers, portfolios.flat_rate, portfolios.plain, portfolios.closing_fee, equity, maintenance, collateral,
         )  # fmt: skip
-        slack = equity - maintenance
+        slack = slack_of(portfolios._replace(equity=equity, maintenance=maintenance, collateral_usd=collateral))
         owes = (portfolios.balance[:, CASH] < 0.0) | np.any(portfolios.position != 0.0, axis=1)
         reached = np.isnan(out) & owes & (slack <= 0.0)
         with np.errstate(invalid="ignore", divide="ignore"):

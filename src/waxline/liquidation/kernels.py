@@ -12,6 +12,7 @@ import numpy as np
 
 from waxline.accounts.kernels import trade_portfolio, trade_single
 from waxline.jit import njit
+from waxline.liquidation.closing_kernels import FRACTION_ABOVE, fillable_price, first_closing
 from waxline.market.tables import (
     O_ACCOUNT,
     O_CAUSE,
@@ -31,6 +32,9 @@ PERP_LIQUIDATION, COLLATERAL_LIQUIDATION, DELEVERAGING, STOP_LOSS = 1, 2, 3, 12
 HEALTHY, CALLED, STOPPING, LIQUIDATING, TAKEN_OVER, CLOSED = range(6)
 CELL_BASE = 10**9
 NOT_WATCHED = -2
+UNBOUNDED, BANKRUPTCY, FILLABLE = range(3)
+WHOLE_PART = 0.99
+"""A first close of at least this part of a position takes all of it."""
 LAST_PART = 0.05
 """Part of an order that is worked whole, so that no order trickles for ever."""
 
@@ -133,15 +137,33 @@ def release_orders(table, link, head, perp, claim_asset, depth_usd, mid, perp_ta
 
 
 @njit
+def close_size(rules, v, m, equity, maintenance, notional, whole_now, tier_cap, tier_rate):
+    """Return the notional in USD that venue `v` closes first of a single position, and the part of it that this is; rules: `CloseRules`.
+
+    equity, maintenance, notional: USD of the row, which stands for `rules.people[v]` equal positions.
+    """
+    people = rules.people[v]
+    amount = first_closing(
+        rules.first[v], equity / people, maintenance / people, notional / people, tier_cap[m], tier_rate[m], rules.fee_frac[v], rules.tiers_down[v],
+        rules.whole_up_to[v], rules.threshold_usd[v], rules.fraction[v], whole_now, rules.least_usd[v], rules.most_usd[v], rules.stop_at[v],
+    )  # fmt: skip
+    return people * amount
+
+
+@njit
 def trigger_traders(
-    found, count, stopping, market, quantity, cost, cash, rate, deduction, status, order, first_trigger_s, next_watched, watched_head, mark, total, at_peak, at_trough,
-    forced_usd, forced_generation, table, link, head, used, shares, t_s,
+    found, count, stopping, venue, traders, watched_head, mark, total, at_peak, at_trough, forced_usd, forced_generation, table, link, head, used, shares, t_s, rules,
+    tier_cap, tier_rate,
 ):  # fmt: skip
     """Check the traders whose watch level was reached and queue their close; from one snapshot, in the order of their numbers.
 
     stopping: these are stop-loss levels (the close is no liquidation). A trader that is still safe (its slack changed) goes on the list of
-    traders that are checked at every step. Equity = cash + q mark - cost, maintenance = |q| mark rate - deduction. Returns the number triggered.
+    traders that are checked at every step. Equity = cash + q mark - cost, maintenance = |q| mark rate - deduction. How much is closed, at which
+    worst price, and how long the venue waits after closing a part, is its rule; who is worth nothing any more is closed whole and at once. Returns
+    the number triggered.
     """
+    market, quantity, cost, cash, status, order = traders.market, traders.quantity, traders.cost, traders.cash, traders.status, traders.order
+    next_watched = traders.next_watched
     triggered = 0
     for j in range(count):
         i = found[j]
@@ -149,6 +171,7 @@ def trigger_traders(
         if status[i] >= LIQUIDATING or q == 0.0 or (stopping and status[i] == STOPPING):
             continue
         m = market[i]
+        v = venue[m]
         side = -1 if q > 0.0 else 1
         equity = cash[i] + q * mark[m] - cost[i]
         if stopping:
@@ -160,20 +183,34 @@ def trigger_traders(
                 next_watched[i] = watched_head[0]
                 watched_head[0] = i
             continue
-        if equity > max(abs(q) * mark[m] * rate[i] - deduction[i], 0.0):
+        notional = abs(q) * mark[m]
+        maintenance = max(notional * traders.rate[i] - traders.deduction[i], 0.0)
+        pausing = rules.first[v] != FRACTION_ABOVE and equity > 0.0 and t_s < traders.whole_until_s[i]
+        if pausing or equity > maintenance or (equity == maintenance and rules.at_equality[v] == 0):
             if next_watched[i] == NOT_WATCHED:
                 next_watched[i] = watched_head[0]
                 watched_head[0] = i
             continue
         shares_since(total[m], at_peak[m] if q > 0.0 else at_trough[m], q > 0.0, shares)
         generation = generation_of(shares, forced_usd[m], forced_generation[m])
-        bankruptcy = math.log(max((cost[i] - cash[i]) / q, 1e-300))
+        limit = math.inf * side
+        if rules.bounded[v] == FILLABLE:
+            worst = fillable_price(-1.0 * side, mark[m], rules.spread[v], traders.rate[i], rules.adjustment[v], equity, maintenance)
+            limit = math.log(max(worst, 1e-300))
+        elif rules.bounded[v] == BANKRUPTCY:
+            limit = math.log(max((cost[i] - cash[i]) / q, 1e-300))
         if status[i] == STOPPING and order[i] >= 0:
             table[order[i], O_LEFT] = 0.0
-        order[i] = add_order(table, link, head, used, i, m, side, abs(q), bankruptcy, PERP_LIQUIDATION, generation, t_s, equity, shares)
+        size = abs(q)
+        if equity > 0.0:
+            amount = close_size(rules, v, m, equity, maintenance, notional, t_s < traders.whole_until_s[i], tier_cap, tier_rate)
+            if amount < WHOLE_PART * notional:
+                size *= amount / notional
+                traders.whole_until_s[i] = t_s + rules.wait_s[v]
+        order[i] = add_order(table, link, head, used, i, m, side, size, limit, PERP_LIQUIDATION, generation, t_s, equity, shares)
         status[i] = LIQUIDATING
-        if math.isnan(first_trigger_s[i]):
-            first_trigger_s[i] = t_s
+        if math.isnan(traders.first_trigger_s[i]):
+            traders.first_trigger_s[i] = t_s
         triggered += 1
     return triggered
 

@@ -25,6 +25,7 @@ class LiquidationParameters(Section):
 
     perps: ForcedOrder = ForcedOrder(tau_s=15.0, least_rate_frac=0.02, walk_frac=0.006)
     collateral: ForcedOrder = ForcedOrder(tau_s=60.0, least_rate_frac=0.02, walk_frac=0.02)
+    by_rule: bool = switch(meaning="venues with a rule file close and sell first what their rules say (off: everything at once)")
     claim_tau_s: float = quantity(
         600.0, unit="s", low=0.1, high=86400.0, meaning="pledged claims are released over this time, after the account's other coins", source=ASSUMED
     )
@@ -60,7 +61,7 @@ class LiquidationParameters(Section):
         unit="bps",
         low=0.0,
         high=1000.0,
-        meaning="fee on liquidated perps that goes to the fund, from what is left of the account",
+        meaning="fee on liquidated perps that goes to the fund, from what is left of the account, at venues without a rule file",
         source="Binance 2020: 30-75 bp",
     )
 
@@ -109,7 +110,7 @@ class DeleveragingParameters(Section):
         unit="equity to maintenance",
         low=0.0,
         high=1.0,
-        meaning="level at which a backstop vault takes a position over",
+        meaning="level at which a backstop vault takes a position over, where the venue has no rule file",
         source="Hyperliquid documentation: 2/3 of maintenance",
     )
     vault_capacity_usd: float = quantity(
@@ -127,10 +128,11 @@ class DeleveragingParameters(Section):
         source="Hyperliquid on 10 October 2025: batches every 6.3 s at first; assumed",
     )
     rule: DeleveragingRule | None = Field(default=None, description="who is deleveraged at every venue with perps, in place of the venue's own rule")
-    price: ClosingPrice = Field(
-        default=ClosingPrice.MARK,
-        description="price at which winners are closed: mark (OKX; Hyperliquid takes the previous mark), or takeover, at which they bear what the fund's position "
-        "has lost (Binance, BitMEX, Bybit, dYdX: bankruptcy price), as far as their own equity goes",
+    price: ClosingPrice | None = Field(
+        default=None,
+        description="price at which winners are closed, in place of the venues' own rules (without a rule file: the mark): mark (OKX; Hyperliquid takes the "
+        "previous mark), or takeover, at which they bear what the fund's position has lost (Binance, BitMEX, Bybit, dYdX: bankruptcy price), as far as their "
+        "own equity goes",
     )
     cap_frac: float = quantity(
         0.5,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from waxline.accounts.kernels import position_after, trade_single
+from waxline.accounts.kernels import position_after, tier_at_line, trade_single
 from waxline.jit import njit
 from waxline.liquidation.tables import (
     R_ACCOUNT,
@@ -42,7 +42,8 @@ from waxline.market.tables import (
 )
 
 PERP_LIQUIDATION, STOP_LOSS = 1, 12
-TAKEN_OVER, CLOSED = 4, 5
+HEALTHY, TAKEN_OVER, CLOSED = 0, 4, 5
+NOT_WATCHED = -2
 CLOSE_IN_BOOK, COLLATERAL_SALE, TAKEOVER, BAD_DEBT, PAYMENT = 2, 3, 4, 7, 9
 NO_PAYER, BY_FUND, BY_VAULT, BY_NOBODY = -1, 0, 1, 4
 FUND = 9
@@ -141,6 +142,22 @@ def end_trader(i, v, notional, fee_frac, cash, status, negative_usd, venue_fund,
 
 
 @njit
+def release_trader(i, m, v, notional, fee_frac, mark, traders, watched_head, venue_fund, rules, tier_cap, tier_rate, tier_deduction):
+    """Let a trader whose position was closed in part go on: clearance fee to the fund from its equity, tier anew, checked at every step."""
+    q = traders.quantity[i]
+    fee = min(max(traders.cash[i] + q * mark - traders.cost[i], 0.0), notional * fee_frac)
+    traders.cash[i] -= fee
+    venue_fund[v] += fee
+    traders.rate[i], traders.deduction[i] = tier_at_line(
+        m, q, traders.cost[i], traders.cash[i], rules.people[v], rules.on_entry[v], rules.closing_fee[v], tier_cap, tier_rate, tier_deduction
+    )
+    traders.status[i] = HEALTHY
+    if traders.next_watched[i] == NOT_WATCHED:
+        traders.next_watched[i] = watched_head[0]
+        watched_head[0] = i
+
+
+@njit
 def write_payments(rows, used, t_s, account, market, side, owed, paid, equity, generation, shares):
     """Write a row for what the fund paid of a shortfall `owed` and one for the rest, which nobody paid; USD, rows of 0 are left out."""
     if paid > 0.0:
@@ -194,7 +211,11 @@ def settle_orders(
     has_vault,
     trigger_frac,
     takeover_rate,
-    clearance_fee,
+    watched_head,
+    rules,
+    tier_cap,
+    tier_rate,
+    tier_deduction,
     t_s,
     dt,
     flush,
@@ -203,7 +224,8 @@ def settle_orders(
 
     Rows are written every 10 s (`flush`), when at least a twentieth of the order is new, and when an order ends. What a bankruptcy limit left
     unfilled passes to the fund at that price, `takeover_rate` of it per second; a venue with a backstop vault takes the whole position with its
-    margin below trigger_frac of the maintenance. Writes orders, rows, traders, the fund's cells and the venues' funds.
+    margin below trigger_frac of the maintenance. A trader whose position was closed in part goes on. `rules`: `CloseRules`, tiers [M, N]. Writes
+    orders, rows, traders, the fund's cells and the venues' funds.
     """
     quantity, cost, cash, status = traders.quantity, traders.cost, traders.cash, traders.status
     rate, deduction, order = traders.rate, traders.deduction, traders.order
@@ -258,10 +280,14 @@ def settle_orders(
                 if i >= 0 and status[i] < TAKEN_OVER and order[i] == n:
                     if quantity[i] != 0.0 and abs(quantity[i]) * mark[m] < 1.0:
                         pass_to_fund(i, m, -quantity[i], mark[m], quantity, cost, cash, fund_quantity, fund_cost, fund_cash)
-                    if forced:
+                    if forced and quantity[i] != 0.0:
+                        release_trader(
+                            i, m, v, table[n, O_CASH], rules.fee_frac[v], mark[m], traders, watched_head, venue_fund, rules, tier_cap, tier_rate, tier_deduction
+                        )
+                    elif forced:
                         owed = max(-cash[i], 0.0)
                         paid = min(owed, max(venue_fund[v], 0.0))
-                        end_trader(i, v, table[n, O_CASH], clearance_fee, cash, status, negative_usd, venue_fund, bad_debt)
+                        end_trader(i, v, table[n, O_CASH], rules.fee_frac[v], cash, status, negative_usd, venue_fund, bad_debt)
                         write_payments(rows, used, t_s, i, m, int(table[n, O_SIDE]), owed, paid, -owed, table[n, O_GENERATION], table[n, O_SHARES:])
                     else:
                         status[i] = CLOSED

@@ -44,6 +44,43 @@ FUND_BASE = 2 * 10**9
 """Account number of a venue's fund in a row: FUND_BASE plus the venue's number."""
 
 
+class First:
+    """Name how much of a single position a venue closes first; the number is the code in `CloseRules`."""
+
+    WHOLE = 0
+    TO_COMPLIANCE = 1
+    TIERS_DOWN = 2
+    FRACTION_ABOVE = 3
+    PORTION = 4
+    TO_LEVEL = 5
+
+
+class CloseRules(NamedTuple):
+    """Hold per venue [V] how a position that is an account's only one is closed; USD and tiers are those of one person's position.
+
+    `people`: positions that one row stands for. `on_entry`: maintenance is taken on the entry value. `at_equality`: an account exactly at the line
+    goes. `bounded`: 1 where the order may not fill beyond the bankruptcy price. `closing_fee`: part of the value that counts as maintenance besides.
+    """
+
+    first: NDArray[np.int64]
+    on_entry: NDArray[np.int64]
+    at_equality: NDArray[np.int64]
+    bounded: NDArray[np.int64]
+    tiers_down: NDArray[np.int64]
+    whole_up_to: NDArray[np.int64]
+    fee_frac: NDArray[np.float64]
+    closing_fee: NDArray[np.float64]
+    threshold_usd: NDArray[np.float64]
+    fraction: NDArray[np.float64]
+    wait_s: NDArray[np.float64]
+    least_usd: NDArray[np.float64]
+    most_usd: NDArray[np.float64]
+    stop_at: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    adjustment: NDArray[np.float64]
+    people: NDArray[np.float64]
+
+
 class Rows(NamedTuple):
     """Hold the liquidation record: used[0] rows of `table` are filled; used[1] is 1 once it was full."""
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from waxline.liquidation import closing_kernels
 from waxline.liquidation.rules_pools import repayable, seized
-from waxline.liquidation.rules_waterfall import (
-    backstop_takes_over,
-    closing_fraction,
-    closing_portion,
-    closing_to_compliance,
-    distance_to_zero,
-    fillable_price,
-    sold_to_equity_level,
-    sold_to_level,
-    sold_to_ltv,
-)
+from waxline.liquidation.rules_waterfall import backstop_takes_over, distance_to_zero, fillable_price
 from waxline.rulebook.account import Account, Position, Value, value
-from waxline.scenario.venue_rules import FirstStep, Measure, Order
+from waxline.scenario.rule_codes import FIRST, MEASURES
+from waxline.scenario.venue_rules import FirstStep, Order
 
 
 class Step(NamedTuple):
@@ -91,35 +86,17 @@ def _positions(account: Account, worth: Value, at: Mapping[str, float]) -> list[
 
 
 def _amount(account: Account, position: Position, worth: Value, mark: float) -> float:
-    """Return the notional of a position that is closed first, in USD."""
-    first, notional, n = account.regime.first, position.notional(mark), position.tier(mark)
-    if first.rule is FirstStep.TO_COMPLIANCE:
-        return _to_compliance(position, worth, notional, n, first.fee_frac)
-    if first.rule is FirstStep.TIERS_DOWN:
-        down = n - first.tiers_down
-        return notional if n < first.whole_up_to_tier or down < 0 else notional - position.caps[down]
-    if first.rule is FirstStep.FRACTION_ABOVE:
-        return closing_fraction(notional, first.threshold_usd, first.fraction, False)
-    if first.rule is FirstStep.PORTION:
-        return closing_portion(notional, first.fraction, first.least_usd, first.most_usd)
-    if first.rule is FirstStep.TO_LEVEL:
-        missing = first.stop_at * worth.maintenance - worth.equity
-        return missing / (first.stop_at * position.rates[n]) if missing > 0.0 else 0.0
-    return notional
-
-
-def _to_compliance(position: Position, worth: Value, notional: float, n: int, fee: float) -> float:
-    """Return the notional that brings equity back to maintenance, tier by tier from the top: the freed rate falls with the tiers."""
-    equity, maintenance, closed = worth.equity, worth.maintenance, 0.0
-    for tier in range(n, -1, -1):
-        floor = position.caps[tier - 1] if tier else 0.0
-        part = closing_to_compliance(equity, maintenance, notional - closed - floor, position.rates[tier], fee)
-        closed += part
-        equity -= fee * part
-        maintenance -= position.rates[tier] * part
-        if equity >= maintenance - 1e-9 * max(abs(equity), 1.0) or part <= 0.0:
-            break
-    return closed
+    """Return the notional of a position that is closed first, in USD, by the function that the simulation calls."""
+    first, notional = account.regime.first, position.notional(mark)
+    if first.rule not in FIRST:
+        return notional
+    closing: Any = closing_kernels.first_closing
+    return float(
+        closing(
+            FIRST[first.rule], worth.equity, worth.maintenance, notional, np.array(position.caps), np.array(position.rates), first.fee_frac,
+            first.tiers_down, first.whole_up_to_tier, first.threshold_usd, first.fraction, False, first.least_usd, first.most_usd, first.stop_at,
+        )
+    )  # fmt: skip
 
 
 def _collateral(account: Account, worth: Value, at: Mapping[str, float]) -> list[Step]:
@@ -134,23 +111,18 @@ def _collateral(account: Account, worth: Value, at: Mapping[str, float]) -> list
     order = sorted(held, key=(lambda asset: -ratios[asset]) if first.order is Order.HIGHEST_RATIO else (lambda asset: -size(asset)))
     if first.rule is FirstStep.CLOSE_FACTOR:
         return _by_keeper(account, worth, at, order[0]) if order else []
-    steps: list[Step] = []
-    equity, maintenance, debt, assets, collateral = worth.equity, worth.maintenance, worth.debt, worth.assets, worth.collateral
-    for asset in order:
-        if account.regime.measure is Measure.ASSETS_TO_DEBTS:
-            wanted = sold_to_level(assets, debt, first.stop_at)
-        elif account.regime.measure is Measure.DEBT_TO_COLLATERAL:
-            wanted = sold_to_ltv(debt, collateral, first.stop_at, ratios[asset])
-        else:
-            wanted = sold_to_equity_level(equity, maintenance, first.stop_at, ratios[asset], account.debt_rate())
-        sold = min(wanted, size(asset), debt)
-        if sold <= 0.0:
-            break
-        steps.append(Step("sell in spot to repay the debt", asset, "long", sold / account.price(asset, at), sold, None, first.then))
-        equity += (1.0 - ratios[asset]) * sold
-        maintenance -= account.debt_rate() * sold
-        debt, assets, collateral = debt - sold, assets - sold, collateral - ratios[asset] * sold
-    return steps
+    sold = np.zeros(len(order))
+    stop = math.inf if first.rule is FirstStep.WHOLE else first.stop_at
+    selling: Any = closing_kernels.sold_in_order
+    selling(
+        worth.equity, worth.maintenance, worth.debt, worth.assets, worth.collateral, MEASURES[account.regime.measure], stop, account.debt_rate(),
+        np.array([size(asset) for asset in order]), np.array([ratios[asset] for asset in order]), sold,
+    )  # fmt: skip
+    return [
+        Step("sell in spot to repay the debt", asset, "long", float(usd) / account.price(asset, at), float(usd), None, first.then)
+        for asset, usd in zip(order, sold, strict=True)
+        if usd > 0.0
+    ]
 
 
 def _by_keeper(account: Account, worth: Value, at: Mapping[str, float], asset: str) -> list[Step]:

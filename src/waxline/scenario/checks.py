@@ -34,7 +34,23 @@ WINDOWS = (("from_s", "to_s"), ("start_s", "end_s"))
 def find_conflicts(scenario: Scenario) -> list[Problem]:
     """Return every impossible combination in a scenario whose single fields are valid."""
     found: list[Problem] = []
-    for check in (_clock, _keys, _names, _claims, _markets, _indices, _deleveraging, _tiers, _collateral, _windows, _sources, _classes, _tables, _leverages):
+    for check in (
+        _clock,
+        _keys,
+        _names,
+        _claims,
+        _markets,
+        _indices,
+        _deleveraging,
+        _tiers,
+        _regimes,
+        _collateral,
+        _windows,
+        _sources,
+        _classes,
+        _tables,
+        _leverages,
+    ):
         found += check(scenario)
     return list(dict.fromkeys(found))
 
@@ -193,14 +209,52 @@ def _tiers(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(place, "must have rising notionals above 0", f"{caps}", "sort the steps")
         if any(later < earlier for earlier, later in pairwise(rates)) or not 0.0 < rates[0] <= rates[-1] <= 1.0:
             yield Problem(place, "must have rates in (0, 1] that do not fall", f"{rates}", "give fractions, 0.004 for 0.4 %")
-    from waxline.scenario.venue_rules import names
-
-    for venue in scenario.venues:
-        if venue.rules is not None and venue.rules not in names():
-            yield Problem(f"venues[{venue.name}].rules", "must name a shipped file of venue rules", f'"{venue.rules}"', nearest(venue.rules, names(), few=20))
     for market in scenario.markets:
         if market.tiers is not None and market.tiers not in tables:
             yield Problem(f"markets[{market.name}].tiers", "must name a table of tiers", f'"{market.tiers}"', nearest(market.tiers, tables))
+
+
+def _regimes(scenario: Scenario) -> Iterator[Problem]:
+    """Look for rule files, regimes and loan rows that do not exist, and for regimes that cannot hold what the account holds."""
+    from waxline.scenario.venue_rules import Measure, names, venue_rules
+
+    known = {}
+    for venue in scenario.venues:
+        place = f"venues[{venue.name}]"
+        asked = {field: getattr(venue, field) for field in ("position_regime", "account_regime", "loan_rate")}
+        if venue.rules is None:
+            for field, value in asked.items():
+                if value is not None:
+                    yield Problem(f"{place}.{field}", "needs a file of venue rules", f'"{value}"', f"name one as {place}.rules")
+            continue
+        if venue.rules not in names():
+            yield Problem(f"{place}.rules", "must name a shipped file of venue rules", f'"{venue.rules}"', nearest(venue.rules, names(), few=20))
+            continue
+        rules = venue_rules(venue.rules)
+        known[venue.name] = {regime.name: regime for regime in rules.regimes}
+        for field in ("position_regime", "account_regime"):
+            value = asked[field]
+            if value is not None and value not in known[venue.name]:
+                yield Problem(f"{place}.{field}", f"must name a regime of {venue.rules}", f'"{value}"', nearest(value, known[venue.name], few=20))
+        if asked["loan_rate"] is not None and asked["loan_rate"] not in rules.debt_rates:
+            yield Problem(
+                f"{place}.loan_rate",
+                f"must name a row of debt_rates of {venue.rules}",
+                f'"{asked["loan_rate"]}"',
+                nearest(asked["loan_rate"], rules.debt_rates, few=20),
+            )
+        regime = known[venue.name].get(asked["position_regime"] or "")
+        if regime is not None and regime.first.of == "collateral":
+            yield Problem(f"{place}.position_regime", "must close positions", f'"{regime.name}", which sells collateral', "choose an isolated or cross regime")
+    for whale in scenario.whales.named:
+        place = f"whales.named[{whale.name}].regime"
+        if whale.regime is None or not whale.enabled:
+            continue
+        regimes = known.get(whale.venue, {})
+        if whale.regime not in regimes:
+            yield Problem(place, f"must name a regime of the rule file of {whale.venue}", f'"{whale.regime}"', nearest(whale.regime, regimes, few=20))
+        elif regimes[whale.regime].measure is not Measure.EQUITY_TO_MAINTENANCE and whale.perp_longs_usd:
+            yield Problem(place, "holds no perps", f'"{whale.regime}" with long perps', "remove perp_longs_usd, or choose a regime with perps")
 
 
 def _collateral(scenario: Scenario) -> Iterator[Problem]:

@@ -114,11 +114,20 @@ class CollateralBands(Section):
     source: str = text(meaning=SOURCE)
 
 
+class SoftEffect(StrEnum):
+    """Name what a line above liquidation does: nothing but tell, call for margin, or refuse orders that raise risk."""
+
+    NONE = "none"
+    CALL = "call"
+    REDUCE_ONLY = "reduce_only"
+
+
 class SoftLevel(Section):
     """Name a line above liquidation."""
 
     at: float = quantity(unit="1", low=0.0, high=1e6, meaning="value of the measure at the line", source="see the regime")
     meaning: str = text(meaning="what happens there")
+    effect: SoftEffect = Field(SoftEffect.NONE, description="what the simulation does there")
 
 
 class CloseOut(Section):

@@ -203,8 +203,15 @@ class Venue(Section):
         "(Hyperliquid), unranked (dYdX), pro_rata, capped, risk_weighted, smallest_part (of account value), none",
     )
     rules: str | None = text(
-        None, meaning="shipped file of the venue's rules (scenario/venues) whose dated tiers hold for its perps that name no table of the scenario"
+        None,
+        meaning="shipped file of the venue's rules (scenario/venues): its dated tiers hold for perps that name no table of the scenario, its regimes for triggers, "
+        "amounts, limits, fees and the order of collateral, its deleveraging price for winners",
     )
+    position_regime: str | None = text(None, meaning="regime of that file for accounts with one position; without one its isolated regime, else its first")
+    account_regime: str | None = text(
+        None, meaning="regime of that file for accounts with many assets; without one its portfolio, multi-assets or cross regime, else its first"
+    )
+    loan_rate: str | None = text(None, meaning="row of that file's debt_rates for loans in portfolio regimes; without one the file's default")
     collateral_rules: str | None = text(None, meaning="document that states what the venue accepts as collateral")
     source: str = text(meaning=SOURCE)
 

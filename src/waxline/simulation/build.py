@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from waxline.accounts.kernels import value_portfolios
+from waxline.accounts.lines import slack_of
 from waxline.agents.tables import Flow
 from waxline.liquidation.tables import R_SHARES, Rows
 from waxline.market.tables import O_SHARES, Orders
@@ -37,6 +38,7 @@ from waxline.simulation.build_markets import (
     reference_price,
     stream_number,
 )
+from waxline.simulation.build_rules import close_rules
 from waxline.simulation.clearing import Scratch
 from waxline.simulation.state import Clockwork, Pending, State
 
@@ -56,13 +58,14 @@ def build_state(scenario: Scenario) -> State:
     prices = build_prices(scenario, names, markets)
     venues = build_venues(scenario, names)
     tiers = maintenance_tiers(scenario, names, markets)
-    portfolios, slot_account, makers = build_portfolios(scenario, names, markets, venues, tiers, prices.asset_price)
+    portfolios, slot_account, makers, regimes = build_portfolios(scenario, names, markets, venues, tiers, prices.asset_price)
+    closing = close_rules(scenario, names)
     pairs, arbitrage_rules = build_pairs(scenario, names, markets)
     interest = np.array([scenario.market(name).open_interest_usd for name in names.markets])
     short_full = scenario.shorts.share_frac * interest / np.exp(markets.log_reference)
     flow_rules = build_flow_rules(scenario, markets, short_full, dt)
     cells = build_cells(scenario, names, markets, pairs, flow_rules.value_cash, flow_rules.trend_holdings)
-    traders, longs, shorts, stops, trader_range, tranche_side, drawn = build_traders(scenario, names, markets, tiers, portfolios, cells)
+    traders, longs, shorts, stops, trader_range, tranche_side, drawn = build_traders(scenario, names, markets, tiers, portfolios, cells, closing)
     count = markets.venue.size
     starts = np.array([int(np.searchsorted(markets.venue, v)) for v in range(len(names.venues))], dtype=np.int64)
     ends = np.append(starts[1:], count).astype(np.int64)
@@ -101,9 +104,11 @@ def build_state(scenario: Scenario) -> State:
         scenario=scenario,
         found=np.zeros(traders.quantity.size + 16, dtype=np.int64),
         spot_budget_share=spot_budget(scenario, names, markets),
+        closing=closing,
+        regimes=regimes,
     )
     value_all(state)
-    portfolios.slack_start[:] = portfolios.equity - portfolios.maintenance
+    portfolios.slack_start[:] = slack_of(portfolios)
     fill_books(state)
     return state
 
@@ -116,8 +121,8 @@ def value_all(state: State) -> None:
             prices.asset_price[v] = prices.oracle
     portfolios, venues = state.portfolios, state.venues
     value_portfolios(
-        portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, venues.debt_rate, prices.mark, prices.asset_price,
-        *state.perp_range, *state.tiers, portfolios.flat_rate, portfolios.equity, portfolios.maintenance, portfolios.collateral_usd,
+        portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, portfolios.debt_rate, prices.mark, prices.asset_price,
+        *state.perp_range, *state.tiers, portfolios.flat_rate, portfolios.plain, portfolios.closing_fee, portfolios.equity, portfolios.maintenance, portfolios.collateral_usd,
     )  # fmt: skip
 
 
@@ -208,6 +213,8 @@ def build_pending(scenario: Scenario, names, markets) -> Pending:  # type: ignor
         deleveraged_last_s=np.full(count, -1e9),
         pool=np.zeros(3),
         claim_cash=np.zeros(count),
+        fund_most_usd=np.zeros(venues),
+        drawn_down=np.zeros(venues, dtype=np.bool_),
     )
 
 

@@ -7,13 +7,16 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from waxline.accounts.kernels import value_portfolios
+from waxline.accounts.kernels import fund_traders, value_portfolios
 from waxline.accounts.population import draw_traders
 from waxline.accounts.tables import CASH, Cell, Cells, Portfolios, Status, Traders, VenueTable, Watch
 from waxline.agents.tables import MakerTable, Pairs
+from waxline.liquidation.tables import CloseRules
 from waxline.market.tables import Markets
 from waxline.parameter import CLASSES
 from waxline.scenario.schema import Scenario
+from waxline.scenario.venue_rules import RegimeRules
+from waxline.simulation.build_rules import collateral_ratios, set_regimes, vault_shares
 from waxline.simulation.state import Names
 from waxline.streams import Purpose, key, uniforms
 
@@ -65,17 +68,19 @@ def allocate(rows: list[dict[str, object]], venues: int, assets: int, markets: i
         "cost": np.zeros((count, markets)),
         "status": np.full(count, Status.HEALTHY, dtype=np.int64),
         "since_s": np.full(count, -1e9),
+        "whole_until_s": np.full(count, -np.inf),
         "next_topup_s": np.full(count, np.inf),
         "first_trigger_s": np.full(count, np.nan),
         "perp_part": np.full(count, np.nan),
+        **{name: np.zeros(count, dtype=np.int64) for name in ("measure", "plain", "at_equality")},
     }
     return Portfolios(**table)
 
 
 def build_portfolios(
     scenario: Scenario, names: Names, markets: Markets, venues: VenueTable, tiers: tuple[Floats, Floats, Floats], prices: Floats
-) -> tuple[Portfolios, Ints, MakerTable]:
-    """Return portfolios, the account behind each market's maker slots [S, M] (-1: crowd), and the maker table."""
+) -> tuple[Portfolios, Ints, MakerTable, list[RegimeRules | None]]:
+    """Return portfolios, the account behind each market's maker slots [S, M] (-1: crowd), the maker table, and the accounts' regimes [P]."""
     seed = scenario.seed
     makers = scenario.makers.accounts
     exchange = [v for v, name in enumerate(names.venues) if scenario.venue(name).kind.value != "lending_pool"]
@@ -107,13 +112,15 @@ def build_portfolios(
         for m in range(markets.venue.size):
             slot_account[s, m] = where[(s, int(markets.venue[m]))]
     portfolios.flat_rate[:] = np.where(portfolios.kind == MAKER, scenario.makers.perp_margin_frac, 0.0)
+    chosen = {p: str(whale.regime) for p, row in enumerate(rows) for whale in whales if row["kind"] == WHALE and whale.name == row["name"] and whale.regime}
+    regimes = set_regimes(scenario, names, portfolios, chosen)
     fund_makers(scenario, names, markets, portfolios, slot_account, venues, prices)
     reference = np.exp(markets.log_reference)
     for p, row in enumerate(rows):
         if row["kind"] == WHALE:
             fund_whale(next(w for w in whales if w.name == row["name"]), names, portfolios, p, venues, prices, reference)
     fund_holders(scenario, names, markets, portfolios, [p for p, row in enumerate(rows) if row["kind"] == HOLDER], venues, tiers, prices, whales)
-    fund_borrowers(scenario, names, portfolios, [p for p, row in enumerate(rows) if row["kind"] == BORROWER], prices, seed)
+    fund_borrowers(scenario, names, portfolios, [p for p, row in enumerate(rows) if row["kind"] == BORROWER], prices, venues.collateral_ratio, seed)
     starts = np.array([int(np.searchsorted(markets.venue, v)) for v in range(len(names.venues))], dtype=np.int64)
     ranges = (starts, np.append(starts[1:], markets.venue.size).astype(np.int64))
     ensure_survival(scenario, markets, portfolios, venues, tiers, prices, ranges)
@@ -129,7 +136,7 @@ def build_portfolios(
         alive=np.ones(slots),
         entered=np.ones(slots),
     )
-    return portfolios, slot_account, table
+    return portfolios, slot_account, table, regimes
 
 
 def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: Portfolios, slot_account: Ints, venues: VenueTable, prices: Floats) -> None:
@@ -179,7 +186,7 @@ def fund_whale(whale, names, portfolios, p, venues, prices, reference) -> None: 
     for symbol, usd in whale.collateral_usd.items():
         a = names.assets.index(symbol)
         portfolios.balance[p, a] += usd / prices[v, a]
-        counted += usd * venues.collateral_ratio[v, a]
+        counted += usd * (1.0 if portfolios.plain[p] == 1 else venues.collateral_ratio[v, a])
     portfolios.balance[p, CASH] -= counted * whale.loan_to_value_frac
     for symbol, usd in whale.perp_longs_usd.items():
         m = names.markets.index(f"{whale.venue}-perp-{symbol}")
@@ -262,10 +269,10 @@ def ensure_survival(
     values = [np.zeros(portfolios.venue.size) for _ in range(3)]
     for _ in range(SURVIVAL_ROUNDS):
         value_portfolios(
-            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, venues.debt_rate, mark, prices * keep,
-            *ranges, *tiers, portfolios.flat_rate, *values,
+            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, portfolios.debt_rate, mark, prices * keep,
+            *ranges, *tiers, portfolios.flat_rate, portfolios.plain, portfolios.closing_fee, *values,
         )  # fmt: skip
-        weak = np.flatnonzero((portfolios.kind == HOLDER) & (values[0] <= 1.02 * values[1]) & (values[1] > 0.0))
+        weak = np.flatnonzero((portfolios.kind == HOLDER) & (values[0] <= 1.02 * portfolios.line * values[1]) & (values[1] > 0.0))
         if weak.size == 0:
             break
         portfolios.balance[weak, CASH] = np.where(portfolios.balance[weak, CASH] < 0.0, portfolios.balance[weak, CASH] * 0.94, 0.0)
@@ -273,7 +280,7 @@ def ensure_survival(
         portfolios.cost[weak] *= 0.94
 
 
-def fund_borrowers(scenario: Scenario, names: Names, portfolios: Portfolios, members: list[int], prices: Floats, seed: int) -> None:
+def fund_borrowers(scenario: Scenario, names: Names, portfolios: Portfolios, members: list[int], prices: Floats, ratio: Floats, seed: int) -> None:
     """Give borrowers of the pool one collateral asset each and a debt that sets their health factor; writes `portfolios`."""
     rules = scenario.pool
     totals = {symbol: usd for symbol, usd in sorted(rules.collateral_usd.items()) if usd > 0.0 and symbol in names.assets}
@@ -294,7 +301,7 @@ def fund_borrowers(scenario: Scenario, names: Names, portfolios: Portfolios, mem
             p = members[n]
             v = int(portfolios.venue[p])
             portfolios.balance[p, a] = total * w / prices[v, a]
-            portfolios.balance[p, CASH] = -total * w * rules.liquidation_threshold_frac / health[n]
+            portfolios.balance[p, CASH] = -total * w * ratio[v, a] / health[n]
 
 
 def build_cells(scenario: Scenario, names: Names, markets: Markets, pairs: Pairs, value_cash: Floats, trend_holdings: Floats) -> Cells:
@@ -342,7 +349,7 @@ def build_cells(scenario: Scenario, names: Names, markets: Markets, pairs: Pairs
 
 
 def build_traders(
-    scenario: Scenario, names: Names, markets: Markets, tiers: tuple[Floats, Floats, Floats], portfolios: Portfolios, cells: Cells
+    scenario: Scenario, names: Names, markets: Markets, tiers: tuple[Floats, Floats, Floats], portfolios: Portfolios, cells: Cells, closing: CloseRules
 ) -> tuple[Traders, Watch, Watch, Watch, Ints, Ints, int]:
     """Draw traders for every perp and balance longs against shorts; returns traders, watch ladders, their ranges, tranche sides, count."""
     rules = scenario.population
@@ -351,7 +358,7 @@ def build_traders(
     interest = np.array([scenario.market(name).open_interest_usd for name in names.markets])
     weight = np.sqrt(np.maximum(interest, 0.0))
     spread = rules.traders * weight / max(weight.sum(), 1e-9)
-    columns: dict[str, list[Floats]] = {name: [] for name in ("market", "quantity", "cost", "cash", "rate", "stop")}
+    columns: dict[str, list[Floats]] = {name: [] for name in ("market", "quantity", "cost", "line", "stop")}
     trader_range = np.zeros((markets.venue.size, 2), dtype=np.int64)
     used = 0
     for m in perps:
@@ -372,7 +379,7 @@ def build_traders(
             number = max(round(count * part), 1) if count > 0 and usd > 0.0 else 0
             drawn = draw_traders(rules, scenario.seed, int(markets.stream[m]), number, side, usd, reference[m], rate, row.leverage_scale, leverage, near)
             columns["market"].append(np.full(number, m, dtype=np.float64))
-            for name, values in (("quantity", drawn.quantity), ("cost", drawn.cost), ("cash", drawn.cash), ("rate", drawn.rate), ("stop", drawn.stop_price)):
+            for name, values in (("quantity", drawn.quantity), ("cost", drawn.cost), ("line", drawn.line), ("stop", drawn.stop_price)):
                 columns[name].append(values)
             used += number
         trader_range[m] = start, used
@@ -385,8 +392,8 @@ def build_traders(
         market=flat["market"].astype(np.int64),
         quantity=flat["quantity"],
         cost=flat["cost"],
-        cash=flat["cash"],
-        rate=flat["rate"],
+        cash=np.zeros(total),
+        rate=np.zeros(total),
         deduction=np.zeros(total),
         status=np.zeros(total, dtype=np.int64),
         order=np.full(total, -1, dtype=np.int64),
@@ -394,7 +401,12 @@ def build_traders(
         liquidated_usd=np.zeros(total),
         negative_usd=np.zeros(total),
         next_watched=np.full(total, -2, dtype=np.int64),
+        whole_until_s=np.full(total, -np.inf),
     )
+    fund_traders(
+        traders.market, markets.venue, traders.quantity, traders.cost, flat["line"], closing.people, closing.on_entry, closing.closing_fee, *tiers, traders.cash, traders.rate,
+        traders.deduction,
+    )  # fmt: skip
     traders.status[used:] = Status.CLOSED
     balance_open_interest(scenario, markets, interest, portfolios, traders, cells, trader_range)
     longs = build_watch(traders, markets, trader_range, 1)
@@ -466,15 +478,6 @@ def build_venues(scenario: Scenario, names: Names) -> VenueTable:
     rules = scenario.deleveraging
     rows = [scenario.venue(name) for name in names.venues]
     vault = np.array([1 if row.vault_usd > 0.0 else 0 for row in rows], dtype=np.int64)
-    ratio = np.zeros((count, assets))
-    ratio[:, CASH] = 1.0
-    for item in scenario.collateral:
-        ratio[names.venues.index(item.venue), names.assets.index(item.asset)] = item.ratio_frac
-    pool = np.array([row.kind.value == "lending_pool" for row in rows])
-    for v in np.flatnonzero(pool):
-        ratio[v, 1:] = scenario.pool.liquidation_threshold_frac
-    own = np.array([row.kind.value == "spot_exchange" for row in rows])
-    ratio[own, 1:] = 1.0
     return VenueTable(
         fund_cash=np.array([row.vault_usd if row.vault_usd > 0.0 else row.fund_usd for row in rows]),
         capacity_usd=np.array([rules.vault_capacity_usd if row.vault_usd > 0.0 else rules.fund_capacity_ratio * row.fund_usd for row in rows]),
@@ -483,10 +486,9 @@ def build_venues(scenario: Scenario, names: Names) -> VenueTable:
         bad_debt_usd=np.zeros(count),
         socialised_usd=np.zeros(count),
         has_vault=vault,
-        trigger_frac=np.where(vault == 1, rules.vault_trigger_frac, 0.0),
-        collateral_ratio=ratio,
+        trigger_frac=np.where(vault == 1, vault_shares(scenario, names), 0.0),
+        collateral_ratio=collateral_ratios(scenario, names),
         collateral_price=np.ones((count, assets)),
-        debt_rate=np.where(pool, 0.0, scenario.whales.debt_maintenance_frac),
         open=np.ones(count, dtype=np.int64),
         speed=np.ones(count),
     )

@@ -14,6 +14,7 @@ from waxline.liquidation.parameters import ClosingPrice, DeleveragingRule
 from waxline.liquidation.settling import write_row
 from waxline.liquidation.tables import Payer, Stage
 from waxline.results.schema import N_CAUSES
+from waxline.simulation.build_rules import closing_price
 from waxline.simulation.state import State
 from waxline.simulation.waterfall import fund_values
 from waxline.streams import Purpose, key, uniform
@@ -42,7 +43,7 @@ def deleverage(state: State) -> None:
     if state.clock.step % max(round(rules.every_s / state.clock.dt), 1) != 0:
         return
     equity, gross = fund_values(state)
-    over = gross - state.venues.capacity_usd
+    over = np.where(drawn_down(state, equity), gross, gross - state.venues.capacity_usd)
     for v in np.flatnonzero((over > 0.0) & (gross > 0.0)):
         if rule_of(state, int(v)) is DeleveragingRule.NONE:
             continue
@@ -53,6 +54,19 @@ def deleverage(state: State) -> None:
             continue
         for m, usd in zip(recent, np.minimum(held, over[v] * held / held.sum()), strict=True):
             deleverage_one(state, int(v), int(m), float(usd), float(equity[v]))
+
+
+def drawn_down(state: State, equity: Floats) -> NDArray[np.bool_]:
+    """Tell which venues deleverage all that their fund holds: it has lost the stated part of its largest size of the last 8 hours.
+
+    It goes on until the loss is down to the level at which the venue stops. Runs are shorter than 8 hours: the largest size is that of the run.
+    """
+    pending = state.pending
+    np.maximum(pending.fund_most_usd, equity, out=pending.fund_most_usd)
+    lost = 1.0 - equity / np.maximum(pending.fund_most_usd, 1e-9)
+    start, stop = state.opening["drawdown"]
+    pending.drawn_down[:] = np.where(pending.drawn_down, lost > stop, lost >= start)
+    return pending.drawn_down
 
 
 def deleverage_one(state: State, v: int, m: int, usd: float, equity: float) -> None:
@@ -73,7 +87,7 @@ def deleverage_one(state: State, v: int, m: int, usd: float, equity: float) -> N
     )  # fmt: skip
     candidate = candidate[:count]
     price = mark
-    if rules.price is ClosingPrice.TAKEOVER:
+    if closing_price(state.scenario, state.names.venues[v]) is ClosingPrice.TAKEOVER:
         price = float(cells.cost[fund, m] / cells.quantity[fund, m])
     most = np.full(count, np.inf)
     room = np.full(count, np.inf)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from waxline.accounts.lines import owes, requirement_of, slack_of
 from waxline.accounts.tables import CASH, Cell, Status
 from waxline.liquidation.tables import (
     FUND_BASE,
@@ -127,7 +128,7 @@ class Recorder:
         self.equity_before = portfolios.equity.copy()
         mark = state.prices.mark[traders.market]
         self.trader_equity_before = traders.cash + traders.quantity * mark - traders.cost
-        rows = np.flatnonzero(portfolios.maintenance > 0.0)
+        rows = np.flatnonzero(owes(portfolios))
         gross = np.abs(portfolios.position) @ state.prices.mark + np.maximum(portfolios.balance[:, 1:], 0.0).sum(axis=1) * 0.0
         held = np.array(
             [np.sum(np.maximum(portfolios.balance[p, 1:], 0.0) * state.prices.asset_price[portfolios.venue[p], 1:]) for p in range(portfolios.venue.size)]
@@ -141,8 +142,8 @@ class Recorder:
                 "kind": [state.names.portfolio_kinds[p] for p in rows],
                 "venue": [state.names.venues[portfolios.venue[p]] for p in rows],
                 "equity_usd": portfolios.equity[rows],
-                "maintenance_usd": portfolios.maintenance[rows],
-                "slack_frac": (portfolios.equity - portfolios.maintenance)[rows] / np.maximum(gross[rows], 1.0),
+                "maintenance_usd": requirement_of(portfolios)[rows],
+                "slack_frac": slack_of(portfolios)[rows] / np.maximum(gross[rows], 1.0),
                 "topups_24h_usd": portfolios.topups[rows],
             },
         )
@@ -196,7 +197,7 @@ def named_rows(state: State) -> pl.DataFrame:
             "venue": [state.names.venues[portfolios.venue[p]] for p in rows],
             "kind": [state.names.portfolio_kinds[p] for p in rows],
             "equity_usd": portfolios.equity[rows],
-            "maintenance_usd": portfolios.maintenance[rows],
+            "maintenance_usd": requirement_of(portfolios)[rows],
             "collateral_usd": portfolios.collateral_usd[rows],
             "debt_usd": np.maximum(-portfolios.balance[rows, CASH], 0.0),
             "perp_pnl_usd": pnl,

@@ -21,13 +21,14 @@ from waxline.results.schema import FORMAT, N_CAUSES, table
 from waxline.scenario.schema import Scenario
 from waxline.simulation.build import build_state
 from waxline.simulation.build_markets import LINKS
+from waxline.simulation.build_rules import drawdown_of, pool_terms
 from waxline.simulation.deleveraging import write_summed_rows
 from waxline.simulation.ledger import Ledger
 from waxline.simulation.news_alone import NewsAlone
+from waxline.simulation.portfolios import write_open_rows
 from waxline.simulation.recorder import Recorder, account_table, liquidation_table, market_table
 from waxline.simulation.state import State
 from waxline.simulation.step import take_step
-from waxline.simulation.waterfall import write_open_rows
 
 Progress = Callable[[int, int], None]
 POSITIONS_CHECK_STEPS = 10
@@ -59,9 +60,23 @@ def open_state(scenario: Scenario) -> State:
         t0_day_s=(scenario.clock.t0_utc - midnight).total_seconds(),
         redemption=np.full(count, np.nan),
         shares=np.zeros(N_CAUSES),
+        pool_terms=pool_terms(scenario, state.names),
+        drawdown=np.array([drawdown_of(scenario, name) for name in state.names.venues]).T,
         take_bound=np.array(scenario.liquidation.take_bound_frac.values()),
     )
     return state
+
+
+def widen_tables(state: State) -> None:
+    """Double the table of orders or of the record once three quarters of it are used."""
+    orders, rows = state.orders, state.rows
+    if orders.used[0] > 0.75 * orders.link.size:
+        size = orders.link.size
+        state.orders = orders._replace(
+            table=np.concatenate([orders.table, np.zeros_like(orders.table)]), link=np.concatenate([orders.link, np.full(size, -1, dtype=np.int64)])
+        )
+    if rows.used[0] > 0.75 * rows.table.shape[0]:
+        state.rows = rows._replace(table=np.concatenate([rows.table, np.zeros_like(rows.table)]))
 
 
 def simulate(scenario: Scenario, progress: Progress | None = None) -> tuple[State, Recorder, Ledger]:
@@ -76,6 +91,7 @@ def simulate(scenario: Scenario, progress: Progress | None = None) -> tuple[Stat
             ledger.check(state)
         if n % POSITIONS_CHECK_STEPS == 0:
             ledger.check_positions(state)
+        widen_tables(state)
         if state.orders.used[1] or state.rows.used[1]:
             which = "orders" if state.orders.used[1] else "liquidations"
             raise SimulationLimitError(

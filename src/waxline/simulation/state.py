@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from waxline.accounts.tables import Cells, Portfolios, Traders, VenueTable, Watch
 from waxline.agents.tables import ArbitrageRules, FlowRules, MakerTable, Pairs, QuoteRules
-from waxline.liquidation.tables import Rows
+from waxline.liquidation.tables import CloseRules, Rows
 from waxline.market.tables import Books, Causes, Flows, Markets, Orders
+from waxline.scenario.venue_rules import RegimeRules
 from waxline.simulation.clearing import Scratch
 
 Floats = NDArray[np.float64]
@@ -84,6 +85,8 @@ class Pending:
     deleveraged_last_s: Floats
     pool: Floats
     claim_cash: Floats
+    fund_most_usd: Floats
+    drawn_down: NDArray[np.bool_]
     tranche_next: int = 0
     portfolio_orders: list[int] = field(default_factory=list)
     watched_head: Ints = field(default_factory=lambda: np.array([-1], dtype=np.int64))
@@ -126,4 +129,6 @@ class State:
     scenario: Any
     found: Ints
     spot_budget_share: Floats
+    closing: CloseRules
+    regimes: list[RegimeRules | None]
     opening: dict[str, Any] = field(default_factory=dict)

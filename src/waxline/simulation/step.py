@@ -31,16 +31,10 @@ from waxline.simulation.build_accounts import TRANCHE_S
 from waxline.simulation.build_markets import LINKS
 from waxline.simulation.clearing import clear_markets, finish_causes
 from waxline.simulation.deleveraging import deleverage
+from waxline.simulation.portfolios import trigger_portfolios, work_liquidations
 from waxline.simulation.state import State
 from waxline.simulation.upkeep import close_by_agreement, open_tranche, set_maker_limits, shed_inventory, update_memories
-from waxline.simulation.waterfall import (
-    call_margin,
-    cover_funds,
-    liquidate_pool,
-    trigger_portfolios,
-    update_makers,
-    work_liquidations,
-)
+from waxline.simulation.waterfall import call_margin, cover_funds, liquidate_pool, update_makers
 from waxline.streams import Purpose, key, uniform
 
 
@@ -160,7 +154,7 @@ def clear(state: State) -> None:
     settle_orders(
         orders.table, orders.link, orders.head, rows.table, rows.used, markets.perp, markets.venue, state.prices.mark, state.traders, cells.quantity[Cell.FUND],
         cells.cost[Cell.FUND], cells.cash[Cell.FUND], state.portfolios.liquidated_usd, venues.fund_cash, venues.bad_debt_usd, venues.has_vault, venues.trigger_frac,
-        rules.takeover_rate, rules.clearance_fee_bps * 1e-4, int(clock.t_s), clock.dt, clock.step % round(max(10.0 / clock.dt, 1.0)) == 0,
+        rules.takeover_rate, state.pending.watched_head, state.closing, *state.tiers, int(clock.t_s), clock.dt, clock.step % round(max(10.0 / clock.dt, 1.0)) == 0,
     )  # fmt: skip
     fresh = rows.table[before : int(rows.used[0])]
     taken = fresh[fresh[:, R_STAGE] == Stage.TAKEOVER, R_MARKET].astype(np.int64)
@@ -208,8 +202,10 @@ def open_leverage(state: State) -> None:
                 return
             u = uniform(key(state.scenario.seed, int(Purpose.LEVERAGE), state.clock.step), int(state.markets.stream[m]) * 2 + (side > 0))
             taken = float(state.opening["untouched"][kind, m])
-            traders.rate[i] = state.tiers[1][m, 0]
-            if open_tranche(traders, state.cells, kind, int(m), i, side, part, low + (high - low) * u, float(state.prices.mark[m]), taken):
+            v = int(state.markets.venue[m])
+            distance = low + (high - low) * u
+            mark = float(state.prices.mark[m])
+            if open_tranche(traders, state.cells, kind, int(m), v, i, side, part, distance, mark, taken, state.closing, *state.tiers):
                 traders.next_watched[i] = pending.watched_head[0]
                 pending.watched_head[0] = i
                 pending.tranche_next += 1
@@ -289,9 +285,9 @@ def fire_watch_ladders(state: State) -> None:
             count += more
         if count:
             trigger_traders(
-                np.sort(found[:count]), count, stopping, traders.market, traders.quantity, traders.cost, traders.cash, traders.rate, traders.deduction, traders.status,
-                traders.order, traders.first_trigger_s, traders.next_watched, watched, mark, causes.total, causes.at_peak, causes.at_trough, causes.forced_usd,
-                causes.forced_generation_usd, orders.table, orders.link, orders.head, orders.used, state.opening["shares"], int(state.clock.t_s),
+                np.sort(found[:count]), count, stopping, state.markets.venue, traders, watched, mark, causes.total, causes.at_peak, causes.at_trough, causes.forced_usd,
+                causes.forced_generation_usd, orders.table, orders.link, orders.head, orders.used, state.opening["shares"], int(state.clock.t_s), state.closing,
+                state.tiers[0], state.tiers[1],
             )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from waxline.accounts.kernels import trade_portfolio, trade_single
+from waxline.accounts.kernels import maintenance_of, tier_at_line, trade_portfolio, trade_single
 from waxline.jit import njit
 
 CROWD, INFORMED, HOLDERS, OUTSIDE = 0, 2, 6, 11
@@ -98,11 +98,11 @@ def update_memories(markets, books, anchor_tau, trend_tau, history, place, dt):
 
 
 @njit
-def open_tranche(traders, cells, kind, m, i, side, part, distance, mark, taken):
+def open_tranche(traders, cells, kind, m, v, i, side, part, distance, mark, taken, rules, tier_cap, tier_rate, tier_deduction):
     """Turn `part` of a cell's position in perp `m` into leveraged trader `i`, liquidated `distance` away from the mark; returns done.
 
     The position moves at the cell's cost; the margin comes from the cell's cash, so that the line stands at mark (1 - side distance).
-    `taken` is the quantity of the cell that is already spoken for (not touched).
+    `taken` is the quantity of the cell that is already spoken for (not touched); rules of venue `v`: `CloseRules`, tiers [M, N].
     """
     quantity = cells.quantity[kind, m]
     free = (quantity - taken) * part
@@ -111,7 +111,13 @@ def open_tranche(traders, cells, kind, m, i, side, part, distance, mark, taken):
     share = free / quantity
     cost = cells.cost[kind, m] * share
     line = mark * (1.0 - side * distance)
-    margin = cost - free * line + abs(free) * line * traders.rate[i]
+    tier = abs(cost) if rules.on_entry[v] == 1 else abs(free) * line
+    margin = (
+        cost
+        - free * line
+        + abs(free) * line * rules.closing_fee[v]
+        + rules.people[v] * maintenance_of(m, tier / rules.people[v], tier_cap, tier_rate, tier_deduction)
+    )
     if margin <= 0.0 or margin > cells.cash[kind, m]:
         return False
     cells.quantity[kind, m] -= free
@@ -121,6 +127,9 @@ def open_tranche(traders, cells, kind, m, i, side, part, distance, mark, taken):
     traders.quantity[i] = free
     traders.cost[i] = cost
     traders.cash[i] = margin
+    traders.rate[i], traders.deduction[i] = tier_at_line(
+        m, free, cost, margin, rules.people[v], rules.on_entry[v], rules.closing_fee[v], tier_cap, tier_rate, tier_deduction
+    )
     traders.status[i] = 0
     return True
 

@@ -106,8 +106,9 @@ def valued(signed: Sequence[float], cash: Floats, entry: float, mark: float) -> 
         account_kernels.trade_portfolio(position, cost, balance, i, 0, 0, True, quantity, quantity * entry)
     equity, maintenance, collateral = np.zeros(count), np.zeros(count), np.zeros(count)
     account_kernels.value_portfolios(
-        np.zeros(count, np.int64), balance, position, cost, np.ones((1, 1)), np.zeros(1), np.array([mark]), np.ones((1, 1)), np.zeros(1, np.int64),
-        np.ones(1, np.int64), np.full((1, 1), np.inf), np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(count), equity, maintenance, collateral,
+        np.zeros(count, np.int64), balance, position, cost, np.ones((1, 1)), np.zeros(count), np.array([mark]), np.ones((1, 1)), np.zeros(1, np.int64),
+        np.ones(1, np.int64), np.full((1, 1), np.inf), np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(count), np.zeros(count, np.int64), np.zeros(count),
+        equity, maintenance, collateral,
     )  # fmt: skip
     return equity
 
