@@ -26,7 +26,7 @@ settings.load_profile("waxline")
 
 SIMULATING = {
     "test_deleveraging_simulated", "test_facts_quantities", "test_inspection", "test_laws_market", "test_results_explained", "test_results_files", "test_run_commands",
-    "test_simulation_laws", "test_simulation_switches", "test_news_alone", "test_simulation_worlds", "test_twins_market", "test_venue_rules_simulated",
+    "test_simulation_laws", "test_simulation_switches", "test_news_alone", "test_simulation_worlds", "test_twins_market", "test_venue_rules_simulated", "test_what_if",
 }  # fmt: skip
 """Test files that step the simulation. One worker runs them all: its kernels take longer to compile than the tests to run."""
 

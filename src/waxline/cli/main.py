@@ -34,6 +34,8 @@ COMMANDS: dict[str, str] = {
     "depth": "Read a book's depth from a file; print curve, fit and lines for a scenario.",
     "inspect": "Write a page of a scenario before any shock, with a calm time simulated.",
     "depth-loss": "Switch off what makes depth vanish, one by one; print what each takes.",
+    "what-if": "Run a scenario again with other rules; print what changes for whom.",
+    "rules": "Show what a venue does to whom: trigger, amounts, prices, takeover.",
     "margin": "Value an account by a venue's rules; print what is liquidated first.",
     "check-rules": "Compare worked examples of venue rules with the rules computed here.",
 }
