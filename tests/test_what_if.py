@@ -53,7 +53,7 @@ def test_what_owners_gain_is_what_outside_and_prices_brought(tmp_path: Path) -> 
 def test_the_command_prints_both_tables_and_json(tmp_path: Path) -> None:
     file = tmp_path / "small.yaml"
     file.write_text(TEXT, encoding="utf-8")
-    arguments = ["what-if", str(file), "--set", "clock.duration_s=60", "--case", "no news: shock.news=off", "--quiet"]
+    arguments = ["what-if", str(file), "--set", "clock.duration_s=6m", "--case", "no news: shock.news=off", "--quiet"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert "(1) no news" in done.stdout and "leveraged longs" in done.stdout and AS_IT_IS in done.stdout
