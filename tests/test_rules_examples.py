@@ -16,6 +16,7 @@ from waxline.rulebook.checking import PASSED, UNKNOWN, Outcome, check, check_fil
 from waxline.rulebook.examples import Example, ExamplesError, load_examples
 
 OWN = ROOT / "examples" / "venue_rules.yaml"
+MORE = ROOT / "examples" / "more_venue_rules.yaml"
 SHARED_FILE = Path(os.environ.get("WAXLINE_SHARED", ROOT.parent / "shared")) / "checks" / "worked_examples.yaml"
 PUBLISHED = load_examples(SHARED_FILE) if SHARED_FILE.is_file() else []
 runner = CliRunner()
@@ -41,6 +42,13 @@ def test_our_own_examples_are_reproduced_and_name_their_source(example: Example)
     outcome = check(example)
     assert outcome.verdict == PASSED, story(example, outcome)
     assert example.source.startswith("https://")
+
+
+def test_further_examples_of_every_topic_are_reproduced() -> None:
+    examples = load_examples(MORE)
+    missed = [story(example, outcome) for example in examples if (outcome := check(example)).verdict != PASSED]
+    assert not missed, "\n".join(missed)
+    assert len({(example.venue, example.topic) for example in examples}) >= 128
 
 
 def loan(**inputs: object) -> Example:

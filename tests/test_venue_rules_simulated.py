@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from small_world import played, scenario
+from small_world import played, scenario, stepwise
 from waxline.accounts.lines import slack_of
 from waxline.accounts.tables import CASH, Status
 from waxline.market.tables import O_ACCOUNT, O_LEFT, O_LIMIT, O_MARKET
@@ -257,3 +257,16 @@ def test_coins_of_a_pool_count_by_its_rule_file() -> None:
     terms = state.opening["pool_terms"]
     assert (terms.close_factor, terms.close_all_at, terms.dust_usd, terms.least_left_usd) == (0.5, 0.95, 2000.0, 1000.0)
     assert terms.bonus[state.names.assets.index("BTC")] == published.bands_of("BTC").bonus  # type: ignore[union-attr]
+
+
+def test_perps_of_a_venue_with_an_oracle_are_valued_at_the_index() -> None:
+    differs = {"dydx": 0, "binance": 0}
+    for rules in differs:
+
+        def look(state: Any, rules: str = rules) -> None:
+            m = state.names.markets.index("binance-perp-LINK")
+            v, a = int(state.markets.venue[m]), int(state.markets.asset[m])
+            differs[rules] += state.prices.mark[m] != state.prices.index[v, a]
+
+        stepwise(scenario(f"venues[binance].rules={rules}", "clock.duration_s=8m"), look)
+    assert differs["dydx"] == 0 and differs["binance"] > 400

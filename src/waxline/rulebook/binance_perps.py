@@ -117,7 +117,7 @@ def tier_of_notional(x: Inputs, table: str) -> dict[str, Any]:
         notional = x.number("qty", "quantity") * x.number("price", "mark")
     if notional is None:
         return {"cum": tiers.deductions, "deduction": tiers.deductions, "mmr": tiers.rates, "max_leverage": tiers.leverages}
-    n = tiers.at(notional)
+    n = tiers.from_floor(notional)
     rate, amount = tiers.rates[n], tiers.deductions[n]
     found = {"mmr": rate, "cum": amount, "deduction": amount, "tier": n + 1, "maintenance_amount": amount}
     margin = tier_maintenance(notional, rate, amount)

@@ -30,7 +30,8 @@ def risk_limit(x: Inputs) -> dict[str, Any]:
     base, step = x.number("base_limit", default=constants["base_limit"]), x.number("step", default=constants["step"])
     if x.has("limits_xbt", "limits"):
         limits = x.numbers("limits_xbt", "limits")
-        counts = [risk_steps(limit, limits[0] if "base_limit" not in x else base, step) for limit in limits]
+        # Without base and step each listed limit is one step, however far apart they stand.
+        counts = [risk_steps(limit, base if "base_limit" in x else limits[0], step) for limit in limits] if x.has("base_limit", "step") else range(len(limits))
         rates = [stepped_rate(base_mm, base_mm, n) for n in counts]
         return {"mm": rates, "mm_rate": rates, "im": (initial := [stepped_rate(base_im, base_mm, n) for n in counts]), "im_rate": initial}
     position = x.number("position_xbt", "position")

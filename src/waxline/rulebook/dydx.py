@@ -118,10 +118,10 @@ def price_of_liquidation(x: Inputs) -> dict[str, Any]:
 
 
 def liquidatable(x: Inputs) -> dict[str, Any]:
-    """Tell whether net collateral is below the requirement; equality is safe."""
+    """Tell whether net collateral is below the requirement; equality is safe, and so is who has no requirement."""
     account = account_of(x)
     collateral, requirement = account.collateral(), account.requirement()
-    return {"liquidatable": collateral < requirement - 1e-9, "tnc": collateral, "tmmr": requirement}
+    return {"liquidatable": requirement > 0.0 and collateral < requirement - 1e-9, "tnc": collateral, "tmmr": requirement}
 
 
 def price_of_bankruptcy(x: Inputs) -> dict[str, Any]:

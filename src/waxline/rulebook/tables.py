@@ -24,6 +24,10 @@ class Tiers(NamedTuple):
         """Return the tier of a position."""
         return tier_index(notional, self.caps)
 
+    def from_floor(self, notional: float) -> int:
+        """Return the tier whose floor a position reaches: exactly at an edge the higher one. Source: freqtrade's tests of Binance's tiers."""
+        return max((n for n, floor in enumerate(self.floors) if notional >= floor), default=0)
+
 
 def tiers_of(inputs: Inputs, name: str) -> Tiers:
     """Return the maintenance tiers of a table: rows of floor, cap, rate, then largest leverage and/or deduction (or by `columns`)."""

@@ -13,6 +13,7 @@ from waxline.accounts.tables import Portfolios
 from waxline.liquidation.kernels import BANKRUPTCY
 from waxline.liquidation.parameters import ClosingPrice
 from waxline.liquidation.tables import CloseRules, First
+from waxline.market.tables import Markets
 from waxline.scenario.rule_codes import BOUND, FIRST, MEASURES
 from waxline.scenario.schema import Scenario
 from waxline.scenario.venue_rules import Basis, Regime, RegimeRules, SoftEffect, venue_rules
@@ -115,6 +116,16 @@ def vault_shares(scenario: Scenario, names: Names) -> list[float]:
         share = takeover.at_maintenance_share if takeover is not None else None
         shares.append(scenario.deleveraging.vault_trigger_frac if share is None else share)
     return shares
+
+
+def perps_at_index(scenario: Scenario, names: Names, markets: Markets) -> list[int]:
+    """Return the perps whose venue values and triggers positions at the index (an oracle) instead of a mark of their own."""
+    at_index = []
+    for v, venue in enumerate(names.venues):
+        regime = position_regime(scenario, venue)
+        if regime is not None and regime.trigger_price in ("index", "oracle"):
+            at_index += [int(m) for m in np.flatnonzero((markets.venue == v) & markets.perp)]
+    return at_index
 
 
 class PoolTerms(NamedTuple):

@@ -21,7 +21,7 @@ from waxline.results.schema import FORMAT, N_CAUSES, table
 from waxline.scenario.schema import Scenario
 from waxline.simulation.build import build_state
 from waxline.simulation.build_markets import LINKS
-from waxline.simulation.build_rules import drawdown_of, pool_terms
+from waxline.simulation.build_rules import drawdown_of, perps_at_index, pool_terms
 from waxline.simulation.deleveraging import write_summed_rows
 from waxline.simulation.ledger import Ledger
 from waxline.simulation.news_alone import NewsAlone
@@ -60,6 +60,7 @@ def open_state(scenario: Scenario) -> State:
         t0_day_s=(scenario.clock.t0_utc - midnight).total_seconds(),
         redemption=np.full(count, np.nan),
         shares=np.zeros(N_CAUSES),
+        at_index=perps_at_index(scenario, state.names, state.markets),
         pool_terms=pool_terms(scenario, state.names),
         drawdown=np.array([drawdown_of(scenario, name) for name in state.names.venues]).T,
         take_bound=np.array(scenario.liquidation.take_bound_frac.values()),

@@ -259,6 +259,8 @@ def set_prices(state: State) -> None:
         prices.redeem_asset, prices.redeem_units, prices.collateral_rule, rules.reprice, rules.claim_own_book, state.clock.dt, prices.index, prices.premium, prices.mark,
         prices.asset_price,
     )  # fmt: skip
+    for m in state.opening["at_index"]:
+        prices.mark[m] = prices.index[state.markets.venue[m], state.markets.asset[m]]
     pool = state.opening["pool_venue"]
     if pool >= 0:
         rules_pool = state.scenario.pool
