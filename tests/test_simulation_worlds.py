@@ -89,14 +89,14 @@ def liquidated(*overrides: str) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("sizes", [(0.04, 0.08), (0.08, 0.16)])
+@pytest.mark.parametrize("sizes", [pytest.param((0.04, 0.08), marks=pytest.mark.slow), (0.08, 0.16)])
 def test_a_larger_shock_does_not_liquidate_less(sizes: tuple[float, float]) -> None:
     small, large = (liquidated(f"shock.news.size={size}") for size in sizes)
     assert median(b - a for a, b in zip(small, large, strict=True)) >= 0.0, f"{small} against {large}"
     assert median(large) > median(small) > 0.0
 
 
-@pytest.mark.parametrize("size", [0.1, 0.16])
+@pytest.mark.parametrize("size", [pytest.param(0.1, marks=pytest.mark.slow), 0.16])
 def test_thinner_books_do_not_liquidate_less(size: float) -> None:
     deep, thin = liquidated(f"shock.news.size={size}"), liquidated(f"shock.news.size={size}", "markets[*].depth_usd*=0.5")
     # Where nearly all is liquidated either way, a stop-loss that fires in time ends a position before its line: a thousandth is noise.

@@ -66,7 +66,7 @@ def test_rules_that_jump_or_grow_faster_than_equity_have_their_holders_looked_at
         assert compare(book, path("noise", 60, 5, AT))[0] == 0
 
 
-@pytest.mark.parametrize("kind", ["calm", "noise"])
+@pytest.mark.parametrize("kind", [pytest.param("calm", marks=pytest.mark.slow), "noise"])
 def test_splitting_only_the_crossed_leg_anew_is_late(kind: str) -> None:
     """The negative control (a plain crash would hide it): the rule that seems enough fails the same comparison, and the plain ladders with the right rule pass it."""
     book = mixed(500, 13, rules(True))

@@ -50,6 +50,7 @@ def test_what_owners_gain_is_what_outside_and_prices_brought(tmp_path: Path) -> 
     assert found["gains"]["leveraged longs"] < 0.0 < found["gains"]["fees of venues"]
 
 
+@pytest.mark.slow
 def test_the_command_prints_both_tables_and_json(tmp_path: Path) -> None:
     file = tmp_path / "small.yaml"
     file.write_text(TEXT, encoding="utf-8")

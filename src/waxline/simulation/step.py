@@ -124,7 +124,11 @@ def decide(state: State) -> None:
 def post_quotes(state: State) -> None:
     """3: makers and the crowd cancel and post."""
     inventory, coins, budget = state.opening["maker_limits"]
-    set_maker_limits(state.markets, state.cells, state.portfolios, state.slot_account, state.spot_budget_share, inventory, coins, budget)
+    markets, cells, portfolios = state.markets, state.cells, state.portfolios
+    set_maker_limits(
+        markets.perp, markets.asset, cells.quantity[Cell.CROWD], cells.cash[Cell.CROWD], portfolios.position, portfolios.balance, portfolios.balance_start,
+        state.slot_account, state.spot_budget_share, inventory, coins, budget,
+    )  # fmt: skip
     state.causes.step[:] = 0.0
     quote_books(
         state.markets, state.books, state.causes, state.makers, state.quote_rules, inventory, coins, budget, state.clock.fair[state.clock.step - 1], state.opening["redemption"],
@@ -177,14 +181,22 @@ def settle_dues(state: State) -> None:
             pending.outside[markets.asset[m]] += coins
             cells.cash[Cell.ARBITRAGE, m] += value
             pending.outside[CASH] -= value
-    shed_inventory(markets, state.books, cells, state.portfolios, state.slot_account, state.quote_rules.inventory_tau_s, clock.dt)
-    close_by_agreement(markets, state.books, cells, state.flow_rules.close_rate, state.flow_rules.close_ratio, clock.dt)
+    books, portfolios, outside = state.books, state.portfolios, Cell.OUTSIDE
+    shed_inventory(
+        markets.perp, markets.asset, books.mid, portfolios.status, portfolios.position, portfolios.cost, portfolios.balance, portfolios.balance_start,
+        cells.quantity[outside], cells.cost[outside], cells.cash[outside], state.slot_account, state.quote_rules.inventory_tau_s, clock.dt,
+    )  # fmt: skip
+    close_by_agreement(
+        markets.perp, markets.volatility, books.mid, books.variance, cells.quantity, cells.cost, cells.cash, state.flow_rules.close_rate,
+        state.flow_rules.close_ratio, clock.dt,
+    )  # fmt: skip
     if state.scenario.new_leverage.enabled and state.scenario.feedback and clock.step % max(round(TRANCHE_S / clock.dt), 1) == 0:
         open_leverage(state)
     pay_funding(state)
     update_memories(
-        markets, state.books, state.flow_rules.anchor_tau, state.flow_rules.trend_window, clock.history, (clock.place + 1) % clock.history.shape[1], clock.dt
-    )
+        books.mid, books.anchor, books.slow_mean, state.flow_rules.anchor_tau, state.flow_rules.trend_window, clock.history,
+        (clock.place + 1) % clock.history.shape[1], clock.dt,
+    )  # fmt: skip
     clock.place = (clock.place + 1) % clock.history.shape[1]
 
 

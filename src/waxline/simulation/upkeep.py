@@ -12,89 +12,88 @@ LIQUIDATING, CLOSED = 3, 5
 
 
 @njit
-def set_maker_limits(markets, cells, portfolios, slot_account, budget_share, inventory, coins, budget):
+def set_maker_limits(perp, market_asset, crowd_quantity, crowd_cash, position, balance, balance_start, slot_account, budget_share, inventory, coins, budget):
     """Set what makers and crowd hold above target (coins), may offer (coins) and may bid (USD), per slot and market; writes the last three."""
     slots = slot_account.shape[0]
-    for m in range(markets.venue.size):
-        asset = markets.asset[m]
+    for m in range(perp.size):
+        asset = market_asset[m]
         for s in range(slots):
             p = slot_account[s, m]
             if p < 0:
                 inventory[s, m] = 0.0
-                coins[s, m] = math.inf if markets.perp[m] else cells.quantity[CROWD, m]
-                budget[s, m] = math.inf if markets.perp[m] else cells.cash[CROWD, m]
+                coins[s, m] = math.inf if perp[m] else crowd_quantity[m]
+                budget[s, m] = math.inf if perp[m] else crowd_cash[m]
                 continue
-            if markets.perp[m]:
-                inventory[s, m] = portfolios.position[p, m]
+            if perp[m]:
+                inventory[s, m] = position[p, m]
                 coins[s, m] = math.inf
                 budget[s, m] = math.inf
             else:
-                inventory[s, m] = portfolios.balance[p, asset] - portfolios.balance_start[p, asset]
-                coins[s, m] = portfolios.balance[p, asset]
+                inventory[s, m] = balance[p, asset] - balance_start[p, asset]
+                coins[s, m] = balance[p, asset]
                 budget[s, m] = math.inf
                 if budget_share[m] > 0.0:
-                    budget[s, m] = max(portfolios.balance[p, 0], 0.0) * budget_share[m]
+                    budget[s, m] = max(balance[p, 0], 0.0) * budget_share[m]
 
 
 @njit
-def shed_inventory(markets, books, cells, portfolios, slot_account, tau_s, dt):
+def shed_inventory(market_perp, market_asset, mid, status, position, cost, balance, balance_start, out_quantity, out_cost, out_cash, slot_account, tau_s, dt):
     """Let makers pass part of their inventory to holders outside at the mid, off the book: part 1 - exp(-dt / tau) of it per step."""
     share = 1.0 - math.exp(-dt / tau_s)
-    position, cost, balance = portfolios.position, portfolios.cost, portfolios.balance
-    for m in range(markets.venue.size):
-        price = math.exp(books.mid[m])
-        asset = markets.asset[m]
-        perp = markets.perp[m]
+    for m in range(market_perp.size):
+        price = math.exp(mid[m])
+        asset = market_asset[m]
+        perp = market_perp[m]
         for s in range(slot_account.shape[0] - 1):
             p = slot_account[s, m]
-            if portfolios.status[p] >= LIQUIDATING:
+            if status[p] >= LIQUIDATING:
                 continue
-            held = position[p, m] if perp else balance[p, asset] - portfolios.balance_start[p, asset]
+            held = position[p, m] if perp else balance[p, asset] - balance_start[p, asset]
             if held != 0.0:
                 moved = held * share
                 trade_portfolio(position, cost, balance, p, m, asset, perp, -moved, -moved * price)
-                trade_single(cells.quantity[OUTSIDE], cells.cost[OUTSIDE], cells.cash[OUTSIDE], m, perp, moved, moved * price)
+                trade_single(out_quantity, out_cost, out_cash, m, perp, moved, moved * price)
 
 
 @njit
-def close_by_agreement(markets, books, cells, rate, least_ratio, dt):
+def close_by_agreement(perp, volatility, mid, variance, quantity, cost, cash, rate, least_ratio, dt):
     """Let longs and shorts without a liquidation line close against each other at the mid while volatility is above five times calm.
 
     Informed sellers of perps are holders who reduce: what they sold is taken from the holders' longs first, and
     then from longs outside, which stand for shorts that covered.
     """
     share = 1.0 - math.exp(-rate * dt)
-    for m in range(markets.venue.size):
-        if not markets.perp[m]:
+    for m in range(perp.size):
+        if not perp[m]:
             continue
-        sellers = min(max(cells.quantity[HOLDERS, m], 0.0), max(-cells.quantity[INFORMED, m], 0.0))
+        sellers = min(max(quantity[HOLDERS, m], 0.0), max(-quantity[INFORMED, m], 0.0))
         if sellers > 0.0:
-            value = sellers * math.exp(books.mid[m])
-            trade_single(cells.quantity[HOLDERS], cells.cost[HOLDERS], cells.cash[HOLDERS], m, True, -sellers, -value)
-            trade_single(cells.quantity[INFORMED], cells.cost[INFORMED], cells.cash[INFORMED], m, True, sellers, value)
-        buyers = min(max(cells.quantity[OUTSIDE, m], 0.0), max(-cells.quantity[INFORMED, m], 0.0))
+            value = sellers * math.exp(mid[m])
+            trade_single(quantity[HOLDERS], cost[HOLDERS], cash[HOLDERS], m, True, -sellers, -value)
+            trade_single(quantity[INFORMED], cost[INFORMED], cash[INFORMED], m, True, sellers, value)
+        buyers = min(max(quantity[OUTSIDE, m], 0.0), max(-quantity[INFORMED, m], 0.0))
         if buyers > 0.0:
-            value = buyers * math.exp(books.mid[m])
-            trade_single(cells.quantity[OUTSIDE], cells.cost[OUTSIDE], cells.cash[OUTSIDE], m, True, -buyers, -value)
-            trade_single(cells.quantity[INFORMED], cells.cost[INFORMED], cells.cash[INFORMED], m, True, buyers, value)
-        if math.sqrt(books.variance[m] * 60.0) < least_ratio * markets.volatility[m]:
+            value = buyers * math.exp(mid[m])
+            trade_single(quantity[OUTSIDE], cost[OUTSIDE], cash[OUTSIDE], m, True, -buyers, -value)
+            trade_single(quantity[INFORMED], cost[INFORMED], cash[INFORMED], m, True, buyers, value)
+        if math.sqrt(variance[m] * 60.0) < least_ratio * volatility[m]:
             continue
-        size = min(max(cells.quantity[HOLDERS, m], 0.0), max(-cells.quantity[OUTSIDE, m], 0.0)) * share
+        size = min(max(quantity[HOLDERS, m], 0.0), max(-quantity[OUTSIDE, m], 0.0)) * share
         if size > 0.0:
-            notional = size * math.exp(books.mid[m])
-            trade_single(cells.quantity[HOLDERS], cells.cost[HOLDERS], cells.cash[HOLDERS], m, True, -size, -notional)
-            trade_single(cells.quantity[OUTSIDE], cells.cost[OUTSIDE], cells.cash[OUTSIDE], m, True, size, notional)
+            notional = size * math.exp(mid[m])
+            trade_single(quantity[HOLDERS], cost[HOLDERS], cash[HOLDERS], m, True, -size, -notional)
+            trade_single(quantity[OUTSIDE], cost[OUTSIDE], cash[OUTSIDE], m, True, size, notional)
 
 
 @njit
-def update_memories(markets, books, anchor_tau, trend_tau, history, place, dt):
+def update_memories(mid, anchor_mean, slow_mean, anchor_tau, trend_tau, history, place, dt):
     """Move the anchor and the trend mean toward the mid and keep the mid in the history ring."""
     anchor = 1.0 - math.exp(-dt / anchor_tau)
     trend = 1.0 - math.exp(-dt / trend_tau)
-    for m in range(books.mid.size):
-        books.anchor[m] += anchor * (books.mid[m] - books.anchor[m])
-        books.slow_mean[m] += trend * (books.mid[m] - books.slow_mean[m])
-        history[m, place] = books.mid[m]
+    for m in range(mid.size):
+        anchor_mean[m] += anchor * (mid[m] - anchor_mean[m])
+        slow_mean[m] += trend * (mid[m] - slow_mean[m])
+        history[m, place] = mid[m]
 
 
 @njit

@@ -45,7 +45,11 @@ def note(
 ) -> None:
     """Write one row of the record at the present time; see `settling.write_row`."""
     t_s = int(state.clock.t_s)
-    write_row(*state.rows, t_s, account, stage, m, side, quantity, notional, equity, math.nan, generation, counted, limit, shortfall, payer, shares)
+    # One kind of each argument: every other mix would be compiled again.
+    write_row(
+        *state.rows, t_s, int(account), int(stage), int(m), int(side), float(quantity), float(notional), float(equity), math.nan, float(generation), int(counted),
+        float(limit), float(shortfall), int(payer), shares,
+    )  # fmt: skip
 
 
 def consumed_shares(state: State, p: int) -> tuple[Floats, float, float]:
