@@ -24,28 +24,35 @@ settings.register_profile("waxline", deadline=None, derandomize=True, print_blob
 settings.load_profile("waxline")
 
 
+COMPILING = "test_deleveraging_simulated"
+"""Test file that begins: it has the kernels of the simulation compiled, which takes longer than any test."""
+
 SIMULATING = {
-    "test_deleveraging_simulated", "test_facts_quantities", "test_inspection", "test_laws_market", "test_results_explained", "test_results_files", "test_run_commands",
-    "test_simulation_laws", "test_simulation_switches", "test_news_alone", "test_simulation_worlds", "test_twins_market", "test_venue_rules_simulated", "test_what_if",
+    "test_facts_quantities", "test_inspection", "test_laws_market", "test_news_alone", "test_results_explained", "test_results_files", "test_run_commands",
+    "test_simulation_laws", "test_simulation_switches", "test_simulation_worlds", "test_twins_market", "test_venue_rules_simulated", "test_what_if",
 }  # fmt: skip
-"""Test files that step the simulation. One worker runs them all: its kernels take longer to compile than the tests to run."""
+"""Test files that step the simulation; they come last, when the kernels are on disk, so that no two workers compile them."""
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each worker whole files, and one of them all simulating files. (Marks for `--dist loadgroup` do nothing with pytest 9.2: xdist issue 1386.)"""
+    """Give each worker whole files. (Marks for `--dist loadgroup` do nothing with pytest 9.2: xdist issue 1386.)"""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            name = Path(nodeid.split("::")[0]).stem
-            return "simulating" if name in SIMULATING else name
+            return nodeid.split("::")[0]
 
     return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the simulating files first in line: theirs is the longest group."""
-    items.sort(key=lambda item: Path(str(item.fspath)).stem not in SIMULATING)
+    """Put the file that compiles first and those that need what it compiled last."""
+
+    def place(item: pytest.Item) -> int:
+        name = Path(str(item.fspath)).stem
+        return 0 if name == COMPILING else 2 if name in SIMULATING else 1
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

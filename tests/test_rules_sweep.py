@@ -80,7 +80,7 @@ NEVER_DECIDES = {
     ("OKX", "margin_ratio.isolated"): {"liq_fee": "far below the maintenance rate", "face": "the size is given in coins"},
     ("OKX", "discount_rate.equity"): {"zrx": "counts for nothing"},
     ("OKX", "isolated_margin.example"): {"leverage": "only coins are asked for", "price": "only coins are asked for"},
-    ("BitMEX", "risk_limit"): {"step": "the position is within the base limit"},
+    ("BitMEX", "risk_limit"): {"step": "the position is within the base limit", "limits_xbt": "each listed limit is one step"},
     ("Hyperliquid", "partial_liquidation"): {"cooldown_s": "when the next order comes, not how large it is"},
     ("dYdX v4", "insurance_fund_delta"): {"oracle": "one position: its bankruptcy price is what the account owes", "mmf": "likewise"},
     ("dYdX v4", "bankruptcy_price"): {"mmf": "one fraction for all positions drops out"},
