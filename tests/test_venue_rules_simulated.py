@@ -233,6 +233,7 @@ def test_a_world_under_any_venues_rules_keeps_the_laws(rules: str) -> None:
         ("venues[coinbase].position_regime=isolated", "venues[coinbase].position_regime", "name one as venues[coinbase].rules"),
         ("venues[binance].position_regime=isolatd", "venues[binance].position_regime", "isolated"),
         ("venues[binance].account_regime=portfolo", "venues[binance].account_regime", "portfolio"),
+        ("venues[binance].account_regime=cross_margin", "venues[binance].account_regime", "equity to maintenance"),
         ("venues[binance].loan_rate=4x", "venues[binance].loan_rate", "5x"),
         ("venues[binance].position_regime=loan", "venues[binance].position_regime", "isolated or cross"),
         ("whales.named[whale-1].regime=loan", "whales.named[whale-1].regime", "perp_longs_usd"),

@@ -219,6 +219,7 @@ def _regimes(scenario: Scenario) -> Iterator[Problem]:
     from waxline.scenario.venue_rules import Measure, names, venue_rules
 
     known = {}
+    perps = {market.venue for market in scenario.markets if market.kind is MarketKind.PERP}
     for venue in scenario.venues:
         place = f"venues[{venue.name}]"
         asked = {field: getattr(venue, field) for field in ("position_regime", "account_regime", "loan_rate")}
@@ -242,6 +243,11 @@ def _regimes(scenario: Scenario) -> Iterator[Problem]:
                 f"must name a row of debt_rates of {venue.rules}",
                 f'"{asked["loan_rate"]}"',
                 nearest(asked["loan_rate"], rules.debt_rates, few=20),
+            )
+        chosen = known[venue.name].get(asked["account_regime"] or "")
+        if chosen is not None and chosen.measure is not Measure.EQUITY_TO_MAINTENANCE and venue.name in perps:
+            yield Problem(
+                f"{place}.account_regime", "must hold perps, which trade there", f'"{chosen.name}"', "choose a regime whose measure is equity to maintenance"
             )
         regime = known[venue.name].get(asked["position_regime"] or "")
         if regime is not None and regime.first.of == "collateral":
