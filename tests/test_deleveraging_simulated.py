@@ -28,7 +28,11 @@ def result(run: Played) -> RunResult:
     return assemble(run.scenario, run.state, run.recorder, run.ledger, 0.0)
 
 
-@pytest.mark.parametrize("rule", NAMES)
+# The other rules' orders and shares are tested without a simulation; here each kind stands once, all of them in `make slow`.
+USUAL = ("profit_times_leverage", "price_times_leverage", "unranked", "pro_rata", "risk_weighted")
+
+
+@pytest.mark.parametrize("rule", [name if name in USUAL else pytest.param(name, marks=pytest.mark.slow) for name in NAMES])
 def test_every_rule_is_one_override_and_keeps_the_laws(rule: str) -> None:
     run = played(*RUIN, f"deleveraging.rule={rule}")
     report = run.ledger.report()

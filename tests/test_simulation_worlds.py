@@ -200,7 +200,7 @@ PERP = """\
 """
 
 
-@pytest.mark.parametrize("perp", [False, True], ids=["spot alone", "spot and perp"])
+@pytest.mark.parametrize("perp", [pytest.param(False, marks=pytest.mark.slow), True], ids=["spot alone", "spot and perp"])
 def test_a_world_of_one_or_two_books_runs_to_a_summary(perp: bool) -> None:
     text = ONE_BOOK
     if perp:

@@ -36,7 +36,14 @@ def compare(book: MixedBook, prices: np.ndarray, settles: float = 0.0, bits: int
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("tiered", "measure", "settles"), [(False, MAINTENANCE, 0.0), (True, MAINTENANCE, 0.0), (True, MAINTENANCE, 1e-3), (True, DEBTS, 0.0), (True, LOANS, 1e-3)]
+    ("tiered", "measure", "settles"),
+    [
+        pytest.param(False, MAINTENANCE, 0.0, marks=pytest.mark.slow),
+        pytest.param(True, MAINTENANCE, 0.0, marks=pytest.mark.slow),
+        (True, MAINTENANCE, 1e-3),
+        pytest.param(True, DEBTS, 0.0, marks=pytest.mark.slow),
+        (True, LOANS, 1e-3),
+    ],
 )
 def test_set_and_step_of_every_trigger_equal_the_full_sweep(kind: str, tiered: bool, measure: int, settles: float) -> None:
     book = mixed(1_500, 7, rules(tiered, measure))
