@@ -78,7 +78,7 @@ def tier_at_line(m, quantity, cost, cash, people, on_entry, fee, tier_cap, tier_
     The row stands for `people` equal positions: tiers act on its value divided by that. on_entry 1: maintenance is taken on the entry value and
     does not move with the mark, (fee, -maintenance); fee: part of the mark value that counts as maintenance besides. Tiers rise, so that
     maintenance is the largest of its tiers' lines, and the position meets it first where its notional lies in the tier that the line was computed
-    with: checking that one line is exact. Twin: `waxline.reference`.
+    with: checking that one line is exact. Compared with the calculator in tests/test_venue_rules_simulated.py.
     """
     if on_entry == 1:
         return fee, -people * maintenance_of(m, abs(cost) / people, tier_cap, tier_rate, tier_deduction)

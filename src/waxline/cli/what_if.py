@@ -17,7 +17,7 @@ USUAL = (
     "capped: deleveraging.rule=capped",
     "winners closed at the mark: deleveraging.price=mark",
     "ten times the funds: venues[*].fund_usd*=10",
-    "without the vault: venues[hyperliquid].vault_usd=0",
+    "without a vault: venues[*].vault_usd=0",
 )
 """What the waterfall could do otherwise; used when no case is given."""
 AS_IT_IS = "as it is"
@@ -49,7 +49,8 @@ def command(
     from waxline.jit import is_compiled
     from waxline.scenario.files import load_scenario
 
-    chosen = {AS_IT_IS: list[str](), **dict(read_case(text) for text in (cases or usual_cases(load_scenario(name, overrides or []))))}
+    asked = load_scenario(name, overrides or [])
+    chosen = {AS_IT_IS: list[str](), **dict(read_case(text) for text in (cases or usual_cases(asked)))}
     texts = {label: load_scenario(name, [*(overrides or []), *words]).resolved_yaml() for label, words in chosen.items()}
     say_if_compiling(quiet)
 
@@ -66,16 +67,16 @@ def command(
         found = {label: json.loads(place.read_text(encoding="utf-8")) for label, place in places.items()}
     if as_json:
         rows = [{"case": label, "overrides": chosen[label], **found[label]} for label in chosen]
-        typer.echo(json.dumps({"scenario": load_scenario(name, overrides or []).name, "seed": seed, "cases": rows}, ensure_ascii=False, allow_nan=False))
+        typer.echo(json.dumps({"scenario": asked.name, "seed": seed, "cases": rows}, ensure_ascii=False, allow_nan=False))
         return
-    typer.echo(f"{load_scenario(name, overrides or []).name}, seed {seed}; sums in millions of USD")
+    typer.echo(f"{asked.name}, seed {seed}; sums in millions of USD")
     typer.echo("\n".join(tables(found)))
 
 
 def usual_cases(asked: Any) -> list[str]:
     """Return the usual cases that can be asked of a scenario: the vault's only where there is one."""
-    vaults = [row.name for row in asked.venues if row.vault_usd > 0.0]
-    return [case.replace("hyperliquid", vaults[0]) if vaults else case for case in USUAL if vaults or "vault" not in case]
+    has_vault = any(row.vault_usd > 0.0 for row in asked.venues)
+    return [case for case in USUAL if has_vault or "vault" not in case]
 
 
 def read_case(text: str) -> tuple[str, list[str]]:

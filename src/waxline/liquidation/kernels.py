@@ -138,7 +138,7 @@ def release_orders(table, link, head, perp, claim_asset, depth_usd, mid, perp_ta
 
 @njit
 def close_size(rules, v, m, equity, maintenance, notional, whole_now, tier_cap, tier_rate):
-    """Return the notional in USD that venue `v` closes first of a single position, and the part of it that this is; rules: `CloseRules`.
+    """Return the notional in USD that venue `v` closes first of a single position; rules: `CloseRules`.
 
     equity, maintenance, notional: USD of the row, which stands for `rules.people[v]` equal positions.
     """

@@ -59,7 +59,7 @@ class CloseRules(NamedTuple):
     """Hold per venue [V] how a position that is an account's only one is closed; USD and tiers are those of one person's position.
 
     `people`: positions that one row stands for. `on_entry`: maintenance is taken on the entry value. `at_equality`: an account exactly at the line
-    goes. `bounded`: 1 where the order may not fill beyond the bankruptcy price. `closing_fee`: part of the value that counts as maintenance besides.
+    goes. `bounded`: 0 no worst price, 1 the bankruptcy price, 2 the fillable price. `closing_fee`: part of the value that counts as maintenance besides.
     """
 
     first: NDArray[np.int64]

@@ -90,6 +90,7 @@ def set_regimes(scenario: Scenario, names: Names, portfolios: Portfolios, chosen
         pool = scenario.venue(venue).kind.value == "lending_pool"
         portfolios.debt_rate[p] = 0.0 if pool else scenario.whales.debt_maintenance_frac
         portfolios.line[p] = 1.0
+        portfolios.at_equality[p] = 1
         portfolios.call[p] = scenario.topups.call_ratio
         if regime is None or pool:
             continue

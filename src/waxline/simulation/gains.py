@@ -10,9 +10,9 @@ from waxline.simulation.state import State
 
 CELLS = {
     "hedged books: coins long, perps short": (Cell.CARRY,),
-    "shorts without leverage": (Cell.SHORTS, Cell.NEW_SHORTS, Cell.OUTSIDE),
+    "shorts without leverage": (Cell.SHORTS, Cell.OUTSIDE),
     "holders without leverage": (Cell.HOLDERS, Cell.INFORMED, Cell.VALUE_SELLER),
-    "value buyers": (Cell.VALUE_BUYER,),
+    "value buyers and new shorts": (Cell.VALUE_BUYER, Cell.NEW_SHORTS),
     "arbitrage and keepers": (Cell.ARBITRAGE, Cell.KEEPER),
     "crowd and noise": (Cell.CROWD, Cell.NOISE),
 }
@@ -32,8 +32,8 @@ def worth_of(state: State, sides: dict[str, np.ndarray] | None = None) -> dict[s
     sides = sides or sides_of(state)
     equity = traders.cash + traders.quantity * prices.mark[traders.market] - traders.cost
     worth = {"leveraged longs": float(equity[sides["long"]].sum()), "leveraged shorts": float(equity[sides["short"]].sum())}
-    price = np.where(prices.spot_market >= 0, mid[np.maximum(prices.spot_market, 0)], prices.asset_price)
-    held = np.sum(portfolios.balance[:, CASH + 1 :] * price[portfolios.venue, CASH + 1 :], axis=1)
+    coin_price = np.where(prices.spot_market >= 0, mid[np.maximum(prices.spot_market, 0)], prices.asset_price)
+    held = np.sum(portfolios.balance[:, CASH + 1 :] * coin_price[portfolios.venue, CASH + 1 :], axis=1)
     perps = portfolios.position @ np.where(markets.perp, prices.mark, 0.0) - portfolios.cost.sum(axis=1)
     every = portfolios.balance[:, CASH] + held + perps - portfolios.topups
     for name, kinds in PORTFOLIOS.items():
@@ -41,6 +41,8 @@ def worth_of(state: State, sides: dict[str, np.ndarray] | None = None) -> dict[s
     single = cells.cash + cells.quantity * np.where(markets.perp, prices.mark, mid) - cells.cost
     for name, rows in CELLS.items():
         worth[name] = float(single[list(rows)].sum())
+    # Leverage opened during the run took its margin from these cells and is theirs.
+    worth["value buyers and new shorts"] += float(equity[state.drawn_traders :].sum())
     worth["funds and vaults"] = float(state.venues.fund_cash.sum() + single[Cell.FUND].sum()) - float(state.venues.bad_debt_usd.sum())
     worth["fees of venues"] = float(state.venues.fees.sum())
     return {name: worth[name] for name in GROUPS}
