@@ -161,8 +161,37 @@ def work_liquidations(state: State) -> None:
     waiting = given[table[given, O_LEFT] > 0.0]
     state.pending.portfolio_orders = waiting.tolist()
     owners = -1 - table[waiting, O_ACCOUNT].astype(np.int64)
-    for p in busy:
+    for p in busy[~nothing_to_do(state, busy, waiting, owners)]:
         follow(state, int(p), waiting[owners == p])
+
+
+def nothing_to_do(state: State, busy: NDArray[np.int64], waiting: NDArray[np.int64], owners: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which accounts of `busy` `follow` would leave as they are: all is given, debts remain, and only orders are awaited.
+
+    Accounts at whose venue amounts are chosen again at each step, or a backstop may step in, are never among them. `owners` of the orders `waiting`.
+    """
+    portfolios, prices, rules = state.portfolios, state.prices, state.scenario.liquidation
+    ordered, unclaimed = np.zeros(portfolios.venue.size, dtype=np.bool_), np.zeros(portfolios.venue.size, dtype=np.bool_)
+    ordered[owners] = True
+    waited = state.clock.t_s - portfolios.since_s[busy]
+    waits = state.opening["given_at_once"][busy] & ordered[busy] & (portfolios.balance[busy, CASH] < 0.0)
+    idle: NDArray[np.bool_] = waits & (waited < rules.takeover_after_s)
+    late = waits & ~idle & (waited < rules.takeover_after_s + 2.0 * rules.claim_tau_s)
+    if late.any():  # only claims are left to wait for
+        rows = busy[late]
+        claims = state.markets.claim_asset >= 0
+        unclaimed[owners[~claims[state.orders.table[waiting, O_MARKET].astype(np.int64)]]] = True
+        books = prices.spot_market[portfolios.venue[rows]]
+        others = (portfolios.balance[rows] > 0.0) & (books >= 0) & ~claims[books]
+        idle[late] = ~unclaimed[rows] & ~others[:, 1:].any(axis=1) & ~(portfolios.position[rows] != 0.0).any(axis=1)
+    return idle
+
+
+def given_at_once(state: State) -> NDArray[np.bool_]:
+    """Tell which accounts [P] give all they have at once when they are liquidated, and wait for nothing but their orders."""
+    found = [regime_of(state, p) for p in range(state.portfolios.venue.size)]
+    vaults = [r is not None and r.takeover is not None and r.takeover.at_maintenance_share is not None for r in found]
+    return np.array([(r is None or sells_whole(r)) and not vault for r, vault in zip(found, vaults, strict=True)], dtype=np.bool_)
 
 
 def follow(state: State, p: int, mine: NDArray[np.int64]) -> None:

@@ -57,7 +57,8 @@ class Recorder:
         self.sums = {name: np.zeros(markets) for name in ("bid_depth", "ask_depth", "spread", "spread_n", "volume", "empty", "quote")}
         self.cause_sums = {name: np.zeros((markets, N_CAUSES)) for name in ("dlog", "sold", "bought")}
         self.counted = 0
-        self.named_rows: list[pl.DataFrame] = []
+        self.named = named_columns(state)
+        self.named_rows: list[dict[str, Any]] = []
         self.venue_rows: list[dict[str, Any]] = []
         self.equity_before: NDArray[np.float64] | None = None
         self.trader_equity_before: NDArray[np.float64] | None = None
@@ -118,7 +119,7 @@ class Recorder:
             total[:] = 0.0
         self.counted = 0
         self.bin_t_s[b] = round(state.clock.t_s)
-        self.named_rows.append(named_rows(state))
+        self.named_rows.append(named_rows(state, self.named))
         self.venue_rows += venue_rows(state, self.vault_start)
 
     def before_the_shock(self, state: State) -> None:
@@ -176,39 +177,54 @@ def liquidation_map(state: State) -> pl.DataFrame:
     return table("map", {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in columns.items()})
 
 
-def named_rows(state: State) -> pl.DataFrame:
-    """Return one row per maker, whale and fund as of now."""
-    portfolios, prices, markets = state.portfolios, state.prices, state.markets
+def named_columns(state: State) -> dict[str, Any]:
+    """Return the columns of makers, whales and funds that never change: their rows among the portfolios and what they are called."""
+    portfolios, names = state.portfolios, state.names
     rows = np.flatnonzero(np.isin(portfolios.kind, (MAKER, WHALE)))
-    pnl = portfolios.position[rows] @ prices.mark - portfolios.cost[rows].sum(axis=1)
-    held = np.array([float(np.sum(portfolios.balance[p, 1:] * np.nan_to_num(prices.index[portfolios.venue[p], 1:]))) for p in rows])
+    markets_of = [np.flatnonzero(state.markets.venue == v) for v in range(len(names.venues))]
+    quoted = [(n, int(portfolios.owner[p]), markets_of[portfolios.venue[p]]) for n, p in enumerate(rows) if portfolios.kind[p] == MAKER]
+    return {
+        "rows": rows,
+        "quoted": [(n, owner, mine) for n, owner, mine in quoted if mine.size],
+        "account": global_ids(state)[rows],
+        "name": [names.portfolios[p] for p in rows],
+        "owner": [names.owners[portfolios.owner[p]] for p in rows],
+        "venue": [names.venues[portfolios.venue[p]] for p in rows],
+        "kind": [names.portfolio_kinds[p] for p in rows],
+    }
+
+
+def named_rows(state: State, fixed: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of one row per maker, whale and fund as of now; `fixed` from `named_columns`."""
+    portfolios, prices, rows = state.portfolios, state.prices, fixed["rows"]
     perp = portfolios.position[rows] @ prices.mark
+    pnl = perp - portfolios.cost[rows].sum(axis=1)
+    held = (portfolios.balance[rows, 1:] * np.nan_to_num(prices.index[:, 1:])[portfolios.venue[rows]]).sum(axis=1)
     quote = np.full(rows.size, np.nan)
-    for n, p in enumerate(rows):
-        if portfolios.kind[p] == MAKER:
-            mine = markets.venue == portfolios.venue[p]
-            quote[n] = float(np.mean(state.books.size_frac[portfolios.owner[p], mine])) if mine.any() else np.nan
-    return pl.DataFrame(
-        {
-            "t_s": np.full(rows.size, round(state.clock.t_s)),
-            "account": global_ids(state)[rows],
-            "name": [state.names.portfolios[p] for p in rows],
-            "owner": [state.names.owners[portfolios.owner[p]] for p in rows],
-            "venue": [state.names.venues[portfolios.venue[p]] for p in rows],
-            "kind": [state.names.portfolio_kinds[p] for p in rows],
-            "equity_usd": portfolios.equity[rows],
-            "maintenance_usd": requirement_of(portfolios)[rows],
-            "collateral_usd": portfolios.collateral_usd[rows],
-            "debt_usd": np.maximum(-portfolios.balance[rows, CASH], 0.0),
-            "perp_pnl_usd": pnl,
-            "spot_delta_usd": held,
-            "perp_delta_usd": perp,
-            "quote_frac": quote,
-            "topups_usd": portfolios.topups[rows],
-            "reserve_usd": portfolios.reserve[rows],
-            "status": [STATUS_NAMES[int(portfolios.status[p])] for p in rows],
-        }
-    )
+    for n, owner, mine in fixed["quoted"]:
+        quote[n] = float(np.mean(state.books.size_frac[owner, mine]))
+    return {
+        "t_s": np.full(rows.size, round(state.clock.t_s)),
+        **{name: fixed[name] for name in ("account", "name", "owner", "venue", "kind")},
+        "equity_usd": portfolios.equity[rows],
+        "maintenance_usd": requirement_of(portfolios)[rows],
+        "collateral_usd": portfolios.collateral_usd[rows],
+        "debt_usd": np.maximum(-portfolios.balance[rows, CASH], 0.0),
+        "perp_pnl_usd": pnl,
+        "spot_delta_usd": held,
+        "perp_delta_usd": perp,
+        "quote_frac": quote,
+        "topups_usd": portfolios.topups[rows],
+        "reserve_usd": portfolios.reserve[rows],
+        "status": [STATUS_NAMES[int(status)] for status in portfolios.status[rows]],
+    }
+
+
+def named_table(parts: list[dict[str, Any]]) -> pl.DataFrame:
+    """Return the table of makers, whales and funds from its parts in time."""
+    columns = {key: [part[key] for part in parts] for key in parts[0]}
+    joined = {key: np.concatenate(many) if isinstance(many[0], np.ndarray) else [one for part in many for one in part] for key, many in columns.items()}
+    return table("named", joined)
 
 
 def venue_rows(state: State, start: NDArray[np.float64]) -> list[dict[str, Any]]:

@@ -20,15 +20,17 @@ from waxline.results.run_result import RunResult
 from waxline.results.schema import FORMAT, N_CAUSES, table
 from waxline.scenario.schema import Scenario
 from waxline.simulation.build import build_state
+from waxline.simulation.build_accounts import BORROWER
 from waxline.simulation.build_markets import LINKS
 from waxline.simulation.build_rules import drawdown_of, perps_at_index, pool_terms
 from waxline.simulation.deleveraging import write_summed_rows
 from waxline.simulation.ledger import Ledger
 from waxline.simulation.news_alone import NewsAlone
-from waxline.simulation.portfolios import write_open_rows
-from waxline.simulation.recorder import Recorder, account_table, liquidation_table, market_table
+from waxline.simulation.portfolios import given_at_once, write_open_rows
+from waxline.simulation.recorder import Recorder, account_table, liquidation_table, market_table, named_table
 from waxline.simulation.state import State
-from waxline.simulation.step import take_step
+from waxline.simulation.step import halt_times, take_step
+from waxline.simulation.waterfall import keeper_books, maker_rows
 
 Progress = Callable[[int, int], None]
 POSITIONS_CHECK_STEPS = 10
@@ -64,6 +66,11 @@ def open_state(scenario: Scenario) -> State:
         pool_terms=pool_terms(scenario, state.names),
         drawdown=np.array([drawdown_of(scenario, name) for name in state.names.venues]).T,
         take_bound=np.array(scenario.liquidation.take_bound_frac.values()),
+        borrowers=np.flatnonzero(state.portfolios.kind == BORROWER),
+        maker_rows=maker_rows(state),
+        keeper_books=keeper_books(state),
+        given_at_once=given_at_once(state),
+        halt_times=halt_times(scenario),
     )
     return state
 
@@ -161,7 +168,7 @@ def assemble(scenario: Scenario, state: State, recorder: Recorder, ledger: Ledge
         cause_sold_usd=np.moveaxis(recorder.causes["sold"], 0, 1).copy(),
         cause_bought_usd=np.moveaxis(recorder.causes["bought"], 0, 1).copy(),
         liquidations=liquidation_table(state),
-        named=table("named", pl.concat(recorder.named_rows).to_dict(as_series=False)),
+        named=named_table(recorder.named_rows),
         accounts=account_table(state, recorder),
         venues=table("venues", {k: [row[k] for row in recorder.venue_rows] for k in recorder.venue_rows[0]}),
         liquidation_map=recorder.map if recorder.map is not None else table("map", {"market_id": [], "price_frac": [], "long_usd": [], "short_usd": []}),

@@ -26,6 +26,7 @@ from waxline.liquidation.kernels import collect_watched, release_orders, trigger
 from waxline.liquidation.settling import settle_orders
 from waxline.liquidation.tables import R_MARKET, R_STAGE, Stage
 from waxline.market.prices import update_oracle, update_prices
+from waxline.scenario.schema import Scenario
 from waxline.simulation.build import value_all
 from waxline.simulation.build_accounts import TRANCHE_S
 from waxline.simulation.build_markets import LINKS
@@ -53,10 +54,11 @@ def take_step(state: State) -> None:
 def act_events(state: State) -> None:
     """1: move the clock, open or cut links, slow order entry."""
     clock, scenario = state.clock, state.scenario
+    before = clock.t_s
     clock.t_s = clock.start_t_s + (clock.step + 1) * clock.dt
     clock.step += 1
-    changed = set_halts(state)
-    if changed or clock.step == 1:
+    if clock.step == 1 or any(before < t_s <= clock.t_s for t_s in state.opening["halt_times"]):
+        set_halts(state)
         set_links(state)
     state.venues.speed[:] = 1.0
     if scenario.halts.enabled:
@@ -65,8 +67,13 @@ def act_events(state: State) -> None:
                 state.venues.speed[state.names.venues.index(slow.venue)] = slow.speed_frac
 
 
-def set_halts(state: State) -> bool:
-    """Set which assets cannot move at which venue; return whether anything changed."""
+def halt_times(scenario: Scenario) -> list[float]:
+    """Return the times in s at which transfers stop or resume."""
+    return [t_s for halt in scenario.halts.transfers for t_s in (halt.from_s, halt.to_s)] if scenario.halts.enabled else []
+
+
+def set_halts(state: State) -> None:
+    """Set which assets cannot move at which venue."""
     clock, scenario = state.clock, state.scenario
     now = np.zeros_like(clock.halted)
     if scenario.halts.enabled:
@@ -74,10 +81,8 @@ def set_halts(state: State) -> bool:
             if halt.from_s <= clock.t_s < halt.to_s:
                 columns = [state.names.assets.index(a) for a in halt.assets] if halt.assets else list(range(len(state.names.assets)))
                 now[state.names.venues.index(halt.venue), columns] = True
-    changed = bool(np.any(now != clock.halted))
     clock.halted[:] = now
     state.venues.open[:] = ~now.all(axis=1) & ~now[:, 1:].any(axis=1)
-    return changed
 
 
 def set_links(state: State) -> None:

@@ -162,9 +162,17 @@ def ledger_sums(markets, cells, traders, portfolios, venues, outside, assets):
             cash += cells.cash[k, m] - cells.cost[k, m]
             if not markets.perp[m]:
                 assets[markets.asset[m]] += cells.quantity[k, m]
+    first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+    whole = markets.venue.size - markets.venue.size % 4
     for p in range(portfolios.venue.size):
-        for m in range(markets.venue.size):
-            cash -= portfolios.cost[p, m]
+        for m in range(0, whole, 4):
+            first += portfolios.cost[p, m]
+            second += portfolios.cost[p, m + 1]
+            third += portfolios.cost[p, m + 2]
+            fourth += portfolios.cost[p, m + 3]
+        for m in range(whole, markets.venue.size):
+            first += portfolios.cost[p, m]
+    cash -= (first + second) + (third + fourth)
     assets[0] += cash
 
 
@@ -180,12 +188,13 @@ def net_positions(markets, cells, traders, portfolios, long_total, net):
             net[traders.market[i]] += quantity
             if quantity > 0.0:
                 long_total[traders.market[i]] += quantity
-    for m in range(markets.venue.size):
-        if not markets.perp[m]:
-            continue
-        for k in range(cells.quantity.shape[0]):
-            net[m] += cells.quantity[k, m]
-            long_total[m] += max(cells.quantity[k, m], 0.0)
-        for p in range(portfolios.venue.size):
-            net[m] += portfolios.position[p, m]
-            long_total[m] += max(portfolios.position[p, m], 0.0)
+    for k in range(cells.quantity.shape[0]):
+        for m in range(markets.venue.size):
+            if markets.perp[m]:
+                net[m] += cells.quantity[k, m]
+                long_total[m] += max(cells.quantity[k, m], 0.0)
+    for p in range(portfolios.venue.size):
+        for m in range(markets.venue.size):
+            if portfolios.position[p, m] != 0.0:
+                net[m] += portfolios.position[p, m]
+                long_total[m] += max(portfolios.position[p, m], 0.0)

@@ -23,6 +23,7 @@ from waxline.simulation.build_rules import PoolTerms
 from waxline.simulation.state import State
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 NO_SHARES = np.zeros(N_CAUSES)
 
 
@@ -141,8 +142,8 @@ def liquidate_pool(state: State) -> None:
     rules = scenario.pool
     if not (rules.enabled and scenario.feedback):
         return
-    mine = np.flatnonzero((portfolios.kind == BORROWER) & (portfolios.status == Status.HEALTHY) & (portfolios.equity <= 0.0))
-    for p in mine:
+    borrowers = state.opening["borrowers"]
+    for p in borrowers[(portfolios.status[borrowers] == Status.HEALTHY) & (portfolios.equity[borrowers] <= 0.0)]:
         liquidate_borrower(state, int(p))
 
 
@@ -165,9 +166,8 @@ def liquidate_borrower(state: State, p: int) -> None:
         coins, repay = value / price, debt_for(value / price, 1.0, price, bonus)
     elif leaves_dust(debt, repay, value, coins * price, terms.least_left_usd):
         return
-    venues = [state.names.venues.index(name) for name in rules.venues if name in state.names.venues]
-    targets = [int(m) for m in np.flatnonzero((markets.asset == a) & ~markets.perp & np.isin(markets.venue, venues))]
-    targets = [m for m in targets if cells.cash[Cell.KEEPER, m] > repay / max(len(targets), 1)]
+    books_of_asset = state.opening["keeper_books"].get(a, ())
+    targets = [m for m in books_of_asset if cells.cash[Cell.KEEPER, m] > repay / len(books_of_asset)]
     if not targets:
         return
     m = max(targets, key=lambda j: books.depth_bid_usd[j])
@@ -199,18 +199,34 @@ def update_makers(state: State) -> None:
     """Set makers' funding cap from their free margin, who is alive, and how far new makers have taken up the dead share."""
     portfolios, makers, rules = state.portfolios, state.makers, state.scenario.makers
     t_s = state.clock.t_s
-    slots = makers.share.shape[0]
-    named = slots - 2
-    free = np.where(portfolios.equity > portfolios.reduce_only * portfolios.maintenance, slack_of(portfolios), 0.0)
+    named = makers.share.shape[0] - 2
+    rows: Ints = state.opening["maker_rows"]
+    owner, start = portfolios.owner[rows], portfolios.slack_start[rows]
+    free = np.where(portfolios.equity > portfolios.reduce_only * portfolios.maintenance, slack_of(portfolios), 0.0)[rows]
+    makers.cap[owner, portfolios.venue[rows]] = np.where(start > 0.0, np.clip(free / np.where(start > 0.0, start, 1.0), 0.0, 1.0), 1.0)
+    dead = portfolios.status[rows] >= Status.LIQUIDATING
+    makers.alive[:-1] = 1.0
+    makers.alive[owner[dead]] = 0.0
     taken = np.zeros(makers.share.shape[1])
-    for s in range(slots - 1):
-        mine = np.flatnonzero((portfolios.kind == MAKER) & (portfolios.owner == s))
-        for p in mine:
-            start = float(portfolios.slack_start[p])
-            makers.cap[s, portfolios.venue[p]] = min(max(float(free[p]) / start, 0.0), 1.0) if start > 0.0 else 1.0
-        dead = mine[portfolios.status[mine] >= Status.LIQUIDATING]
-        makers.alive[s] = 0.0 if dead.size else 1.0
-        if dead.size and s < named and rules.entrant:
-            waited = t_s - float(np.min(portfolios.since_s[dead])) - rules.entrant_delay_s
+    if rules.entrant:
+        for s in np.unique(owner[dead & (owner < named)]):
+            waited = t_s - float(np.min(portfolios.since_s[rows[dead & (owner == s)]])) - rules.entrant_delay_s
             taken += makers.share[s] * min(max(waited / rules.entrant_ramp_s, 0.0), 1.0)
     makers.share[named] = taken * rules.entrant_share_frac
+
+
+def maker_rows(state: State) -> Ints:
+    """Return the accounts of the makers that quote, owner by owner."""
+    portfolios = state.portfolios
+    rows = np.flatnonzero((portfolios.kind == MAKER) & (portfolios.owner < state.makers.share.shape[0] - 1))
+    return rows[np.argsort(portfolios.owner[rows], kind="stable")]
+
+
+def keeper_books(state: State) -> dict[int, list[int]]:
+    """Return for each asset the spot markets in which keepers sell it."""
+    markets, names = state.markets, state.names.venues
+    venues = [names.index(name) for name in state.scenario.pool.venues if name in names]
+    found: dict[int, list[int]] = {}
+    for m in np.flatnonzero(~markets.perp & np.isin(markets.venue, venues)):
+        found.setdefault(int(markets.asset[m]), []).append(int(m))
+    return found
