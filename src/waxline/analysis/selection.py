@@ -57,9 +57,11 @@ def check_present(run: RunResult, venue: str, asset: str) -> None:
     """Raise NotMeasured when the venue or an asset is nowhere in the run."""
     if venue != "all" and venue not in set(run.markets["venue"]) | set(run.venues["venue"]):
         raise NotMeasured(f"venue {venue} is not in the run")
-    known = set(run.assets) | set(run.markets["asset"]) | set(run.liquidations["asset"])
     if asset not in ("all", "alts"):
+        known = set(run.assets) | set(run.markets["asset"])
         missing = [symbol for symbol in asset.split("+") if symbol not in known]
+        if missing:
+            missing = sorted(set(missing) - set(run.liquidations["asset"].unique()), key=missing.index)
         if missing:
             raise NotMeasured(f"asset {', '.join(missing)} is not in the run")
 

@@ -91,15 +91,16 @@ def deleverage_one(state: State, v: int, m: int, usd: float, equity: float) -> N
         price = float(cells.cost[fund, m] / cells.quantity[fund, m])
     most = np.full(count, np.inf)
     room = np.full(count, np.inf)
-    if rule is DeleveragingRule.PROFIT_TIMES_LEVERAGE:
+    by_score = rule is DeleveragingRule.PROFIT_TIMES_LEVERAGE
+    winners = winners_of(state, m, mark, candidate) if not by_score or price != mark else None
+    if by_score or winners is None:
         order = np.argsort(-score[:count], kind="stable")
     else:
         start = float(uniform(key(state.scenario.seed, int(Purpose.DELEVERAGING), state.clock.step), int(state.markets.stream[m])))
-        order, most = order_and_most(rule.value, -side, mark, winners_of(state, m, mark, candidate), usd / mark, rules.cap_frac, start)
+        order, most = order_and_most(rule.value, -side, mark, winners, usd / mark, rules.cap_frac, start)
     candidate = candidate[order]
-    if price != mark:
-        winners = winners_of(state, m, mark, candidate)
-        room = np.maximum(winners.equity, 0.0) / winners.coins
+    if price != mark and winners is not None:
+        room = (np.maximum(winners.equity, 0.0) / winners.coins)[order]
     # Nobody is closed at a price that his own account cannot bear.
     prices = mark + np.clip(price - mark, -room, room) if price != mark else np.full(count, mark)
     done = close_winners(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waxline.accounts.kernels import maintenance_of, trade_portfolio, trade_single
-from waxline.accounts.lines import DEBT_TO_COLLATERAL, measure_of, owes, slack_of
+from waxline.accounts.lines import DEBT_TO_COLLATERAL, measure_of, owes
 from waxline.accounts.tables import CASH, Cell, Status
 from waxline.liquidation.closing_kernels import first_closing, sold_in_order
 from waxline.liquidation.kernels import add_order
@@ -43,12 +43,11 @@ def sells_whole(regime: RegimeRules) -> bool:
     return regime.first.of == "collateral" and regime.first.rule is FirstStep.WHOLE
 
 
-def trigger_portfolios(state: State) -> None:
-    """Find accounts at their line from one snapshot and queue their closes and collateral sales, in the order of their numbers."""
+def trigger_portfolios(state: State, slack: Floats) -> None:
+    """Find accounts at their line from one snapshot and queue their closes and collateral sales, in the order of their numbers; slack [P] in USD."""
     portfolios = state.portfolios
     if not state.scenario.feedback:
         return
-    slack = slack_of(portfolios)
     at_line = np.where(portfolios.at_equality == 1, slack <= 0.0, slack < 0.0) & (portfolios.status <= Status.CALLED) & owes(portfolios)
     for p in (int(x) for x in np.flatnonzero(at_line & (portfolios.kind != BORROWER))):
         start_liquidation(state, p)

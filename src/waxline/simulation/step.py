@@ -18,6 +18,7 @@ import math
 import numpy as np
 
 from waxline.accounts.kernels import reached
+from waxline.accounts.lines import slack_of
 from waxline.accounts.tables import CASH, Cell
 from waxline.agents.quoting import quote_books
 from waxline.agents.tables import Flow
@@ -312,11 +313,12 @@ def fire_watch_ladders(state: State) -> None:
 
 def run_waterfall(state: State) -> None:
     """8: large accounts, funds, deleveraging, the pool; makers learn who is gone."""
+    slack = slack_of(state.portfolios)  # one snapshot: equity and maintenance move with prices only
     call_margin(state)
-    trigger_portfolios(state)
+    trigger_portfolios(state, slack)
     work_liquidations(state)
     if state.scenario.feedback:
         deleverage(state)
         liquidate_pool(state)
     cover_funds(state)
-    update_makers(state)
+    update_makers(state, slack)

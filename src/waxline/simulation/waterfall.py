@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from waxline.accounts.lines import called_of, slack_of
+from waxline.accounts.lines import called_of
 from waxline.accounts.rules_collateral import health_factor
 from waxline.accounts.tables import CASH, Cell, Status
 from waxline.liquidation.kernels import generation_of
@@ -195,14 +195,14 @@ def liquidate_borrower(state: State, p: int) -> None:
         note(state, -1 - p, Stage.BAD_DEBT, -1, 0.0, unpaid, equity, generation=generation, shortfall=unpaid, payer=Payer.NOBODY, shares=shares)
 
 
-def update_makers(state: State) -> None:
-    """Set makers' funding cap from their free margin, who is alive, and how far new makers have taken up the dead share."""
+def update_makers(state: State, slack: Floats) -> None:
+    """Set makers' funding cap from their free margin, who is alive, and how far new makers have taken up the dead share; slack [P] in USD."""
     portfolios, makers, rules = state.portfolios, state.makers, state.scenario.makers
     t_s = state.clock.t_s
     named = makers.share.shape[0] - 2
     rows: Ints = state.opening["maker_rows"]
     owner, start = portfolios.owner[rows], portfolios.slack_start[rows]
-    free = np.where(portfolios.equity > portfolios.reduce_only * portfolios.maintenance, slack_of(portfolios), 0.0)[rows]
+    free = np.where(portfolios.equity[rows] > portfolios.reduce_only[rows] * portfolios.maintenance[rows], slack[rows], 0.0)
     makers.cap[owner, portfolios.venue[rows]] = np.where(start > 0.0, np.clip(free / np.where(start > 0.0, start, 1.0), 0.0, 1.0), 1.0)
     dead = portfolios.status[rows] >= Status.LIQUIDATING
     makers.alive[:-1] = 1.0
