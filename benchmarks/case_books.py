@@ -24,6 +24,7 @@ from waxline.agents.quoting import quote_books
 from waxline.agents.tables import Flow, MakerTable, QuoteRules
 from waxline.jit import lean
 from waxline.market.ladder import crowd_ladder, maker_ladder, shape_sums
+from waxline.market.sorting import DIGITS
 from waxline.market.tables import O_SHARES, Books, Causes, Flows, Markets, Orders
 from waxline.results.schema import N_CAUSES
 from waxline.simulation.clearing import Scratch, clear_markets
@@ -135,7 +136,7 @@ def build_world(count: int, crowd: bool, far: float, seed: int) -> World:
     entries = Flow.COUNT + 1
     scratch = Scratch(
         entries=np.zeros((2, 5, entries)), cause=np.zeros((2, entries), dtype=np.int64), source=np.zeros((2, entries), dtype=np.int64),
-        order=np.zeros(entries, dtype=np.int64), spare=np.zeros(entries, dtype=np.int64), owner=np.zeros((4, owners)),
+        order=np.zeros(entries, dtype=np.int64), sorting=np.zeros((4, max(entries, DIGITS)), dtype=np.int64), owner=np.zeros((4, owners)),
         place=np.zeros((2, owners), dtype=np.int64), key=np.zeros((2, owners), dtype=np.int64), at=np.zeros((2, owners), dtype=np.int64),
         counts=np.zeros(2, dtype=np.int64), rates=np.zeros((1, 3)), charge=np.zeros(N_CAUSES), by_cause=np.zeros(N_CAUSES),
     )  # fmt: skip

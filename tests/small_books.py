@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from waxline.market.kernels import NO_LEVEL, best_levels, cross_quotes, depth_usd, open_side, post_side, sort_by_limit, walk_side
+from waxline.market.kernels import NO_LEVEL, best_levels, cross_quotes, depth_usd, open_side, post_side, walk_side
 from waxline.market.ladder import shape_sums
+from waxline.market.sorting import DIGITS, sort_by_limit
 from waxline.market.tables import ASK, BID, E_CASH, E_FILLED, E_LIMIT, E_QUANTITY
 from waxline.reference import BUY, SELL, Book, Order
 from waxline.results.schema import N_CAUSES
@@ -119,9 +120,9 @@ class Entries(NamedTuple):
     def walk(self, row: int, ladders: Ladders) -> tuple[float, float, int, int]:
         """Walk the book with the kernel; sells (row 0) walk the bids."""
         side = BID if row == 0 else ASK
-        order, spare = np.zeros(ENTRIES, np.int64), np.zeros(ENTRIES, np.int64)
+        order, work = np.zeros(ENTRIES, np.int64), np.zeros((4, max(ENTRIES, DIGITS)), np.int64)
         count = int(self.counts[row])
-        sort_by_limit(row, count, self.entries, order, spare)
+        sort_by_limit(row, count, self.entries, order, work)
         ladders.open()
         return walk_side(
             0, side, count, order, self.entries, self.cause, self.charge, ladders.base, ladders.offset, ladders.usd, ladders.scale, ladders.eaten, ladders.left,

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from small_books import LEVEL_MID, SIZES, Entries, Ladders, ladders, markets, plain_book, plain_orders, shown
 from waxline import reference
-from waxline.market.kernels import NO_LEVEL, bounded_mid, sort_by_limit
+from waxline.market.kernels import NO_LEVEL, bounded_mid
 from waxline.market.prices import INDEX, OWN_BOOK, REDEMPTION, index_price, median, median_of_three, update_oracle, update_prices
+from waxline.market.sorting import DIGITS, sort_by_limit
 from waxline.market.tables import ASK, BID
 from waxline.reference import BUY, SELL
 from waxline.simulation.clearing import E_LIMIT, E_QUANTITY
@@ -91,14 +92,26 @@ def test_depth_within_a_band_is_that_of_the_plain_book(book: Ladders, shift: flo
     assert found == near((plain.depth_usd(BUY, log_mid, band), plain.depth_usd(SELL, log_mid, band)))
 
 
+LIMITS = st.one_of(st.integers(-3, 3).map(float), st.floats(-30.0, 30.0), st.sampled_from([-np.inf, np.inf, 1e6, -1e7, 1.0, 1.0 + 1e-13, 1.0 - 1e-13]))
+
+
 @few
-@given(st.lists(st.integers(-3, 3), max_size=40), st.integers(0, 1))
-def test_orders_are_sorted_by_limit_and_equal_limits_keep_their_places(limits: list[int], row: int) -> None:
-    order, spare, entries = np.zeros(48, np.int64), np.zeros(48, np.int64), np.zeros((2, 5, 48))
+@given(st.one_of(st.lists(LIMITS, max_size=40), st.lists(LIMITS, min_size=64, max_size=90)), st.integers(0, 1))
+def test_orders_are_sorted_by_limit_and_equal_limits_keep_their_places(limits: list[float], row: int) -> None:
+    order, work, entries = np.zeros(96, np.int64), np.zeros((4, DIGITS), np.int64), np.zeros((2, 5, 96))
     entries[row, E_LIMIT, : len(limits)] = limits
-    sort_by_limit(row, len(limits), entries, order, spare)
+    sort_by_limit(row, len(limits), entries, order, work)
     told = [reference.Order((SELL, BUY)[row], float(n), float(limit)) for n, limit in enumerate(limits)]
     assert order[: len(limits)].tolist() == [int(one.quantity) for one in reference.by_limit(told)]
+
+
+def test_thousands_of_orders_are_sorted_as_few_are() -> None:
+    rng = np.random.Generator(np.random.PCG64(3))
+    for row, sign in ((0, -1.0), (1, 1.0)):
+        entries, order = np.zeros((2, 5, 5000)), np.zeros(5000, np.int64)
+        entries[row, E_LIMIT] = np.round(rng.normal(0.0, 0.2, 5000), 3) + rng.choice([0.0, 1e-14], 5000)
+        sort_by_limit(row, 5000, entries, order, np.zeros((4, 5000), np.int64))
+        assert np.array_equal(order, np.argsort(sign * entries[row, E_LIMIT], kind="stable"))
 
 
 @few

@@ -324,35 +324,6 @@ def depth_usd(m, base, offset, relative, cumulative, scale, eaten, left, inside,
 
 
 @inlined
-def sort_by_limit(row, count, entries, order, spare):
-    """Order the market orders of a row (0 sells, 1 buys) of entries [2, 5, N] from the most to the least restrictive limit; writes order[:count].
-
-    Equal limits keep their place: merge sort from runs of one, stable, so that the result depends on nothing but the orders; uses spare.
-    """
-    sign = -1.0 if row == 0 else 1.0
-    for i in range(count):
-        order[i] = i
-    width = 1
-    while width < count:
-        left = 0
-        while left < count:
-            middle = min(left + width, count)
-            right = min(left + 2 * width, count)
-            i, j = left, middle
-            for k in range(left, right):
-                if i < middle and (j >= right or sign * entries[row, E_LIMIT, order[i]] <= sign * entries[row, E_LIMIT, order[j]]):
-                    spare[k] = order[i]
-                    i += 1
-                else:
-                    spare[k] = order[j]
-                    j += 1
-            left = right
-        for k in range(count):
-            order[k] = spare[k]
-        width *= 2
-
-
-@inlined
 def bounded_mid(bid, ask, grid, last_mid):
     """Return the log mid of the best levels; in a wide book the last price, kept `WIDE` inside the best quotes; beside an empty side bounded by the other.
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from waxline.market.kernels import DUST, NO_LEVEL, open_side, sort_by_limit, walk_side
+from waxline.market.kernels import DUST, NO_LEVEL, open_side, walk_side
+from waxline.market.sorting import DIGITS, sort_by_limit
 from waxline.market.tables import BID, E_CASH, E_FILLED, E_LIMIT, E_QUANTITY
 
 Floats = NDArray[np.float64]
@@ -62,14 +63,14 @@ def walk(book: Side, quantity: Floats, limit: Floats) -> Walked:
     usd, scale, eaten = np.zeros((1, 2, rungs)), np.zeros((1, owners, 2)), np.full((1, owners, 2), rungs)
     entries, cause, owner, sums = np.zeros((2, 5, count)), np.zeros((2, count), dtype=np.int64), np.zeros((4, owners)), np.zeros((2, 1))
     entries[side, E_QUANTITY], entries[side, E_LIMIT] = quantity, limit
-    order, work = np.zeros((2, count), dtype=np.int64), np.zeros((3, 2, owners), dtype=np.int64)
-    sort_by_limit(side, count, entries, order[0], order[1])
+    order, work = np.zeros(count, dtype=np.int64), np.zeros((3, 2, owners), dtype=np.int64)
+    sort_by_limit(side, count, entries, order, np.zeros((4, max(count, DIGITS)), dtype=np.int64))
     open_side(0, side, base, book.offset[None], usd, scale, eaten, left, work[0], work[1])
     _, last, _, _ = walk_side(
         0,
         side,
         count,
-        order[0],
+        order,
         entries,
         cause,
         sums[0],

@@ -10,6 +10,7 @@ from waxline.accounts.kernels import value_portfolios
 from waxline.accounts.lines import slack_of
 from waxline.agents.tables import Flow
 from waxline.liquidation.tables import R_SHARES, Rows
+from waxline.market.sorting import DIGITS
 from waxline.market.tables import O_SHARES, Orders
 from waxline.parameter import CLASSES
 from waxline.results.schema import N_CAUSES
@@ -241,7 +242,7 @@ def empty_scratch(capacity: int, owners: int, venues: int) -> Scratch:
         cause=np.zeros((2, entries), dtype=np.int64),
         source=np.zeros((2, entries), dtype=np.int64),
         order=np.zeros(entries, dtype=np.int64),
-        spare=np.zeros(entries, dtype=np.int64),
+        sorting=np.zeros((4, max(entries, DIGITS)), dtype=np.int64),
         owner=np.zeros((4, owners)),
         place=np.zeros((2, owners), dtype=np.int64),
         key=np.zeros((2, owners), dtype=np.int64),

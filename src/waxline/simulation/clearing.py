@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from waxline.accounts.kernels import position_after, trade_portfolio, trade_single
 from waxline.jit import inlined, lean
-from waxline.market.kernels import NO_LEVEL, best_levels, bounded_mid, cross_quotes, depth_usd, sort_by_limit, walk_side
+from waxline.market.kernels import NO_LEVEL, best_levels, bounded_mid, cross_quotes, depth_usd, walk_side
 from waxline.market.ladder import LAST_BID_DISTANCE
+from waxline.market.sorting import sort_by_limit
 from waxline.market.tables import (
     ASK,
     BID,
@@ -48,7 +49,7 @@ class Scratch(NamedTuple):
     cause: Ints
     source: Ints
     order: Ints
-    spare: Ints
+    sorting: Ints
     owner: Floats
     place: Ints
     key: Ints
@@ -267,7 +268,7 @@ def clear_markets(
     offset, usd, grids, relative, cumulative = markets.offset, markets.usd, markets.grid, markets.relative, markets.cumulative
     entries, cause, source, owner, counts = scratch.entries, scratch.cause, scratch.source, scratch.owner, scratch.counts
     place, key, at = scratch.place, scratch.key, scratch.at
-    charge, by_cause, order, spare = scratch.charge, scratch.by_cause, scratch.order, scratch.spare
+    charge, by_cause, order, sorting = scratch.charge, scratch.by_cause, scratch.order, scratch.sorting
     owners = base.shape[1]
     flow_quantity, flow_limit, flow_cause, flow_cell = flows.quantity, flows.limit, flows.cause, flows.cell
     table, link, head = orders.table, orders.link, orders.head
@@ -321,7 +322,7 @@ def clear_markets(
                 continue
             side = BID if row == 0 else ASK
             if counts[row] > 1:
-                sort_by_limit(row, counts[row], entries, order, spare)
+                sort_by_limit(row, counts[row], entries, order, sorting)
             else:
                 order[0] = 0
             walked, last_level, before, after = walk_side(
