@@ -17,7 +17,8 @@ from waxline.analysis.payers import payers_of
 from waxline.liquidation.kernels import close_winners
 from waxline.liquidation.parameters import DeleveragingRule
 from waxline.results.run_result import RunResult
-from waxline.simulation.run import assemble
+from waxline.simulation.gains import gains_of_accounts
+from waxline.simulation.run import assemble, open_state
 
 SHORT = "clock.duration_s=8m"
 RUIN = ("shock.news.size=0.35", "markets[*].depth_usd*=0.3", SHORT)
@@ -147,6 +148,31 @@ def test_an_account_without_a_view_loses_from_deleveraging_alone() -> None:
     kept, taken = hedged_equity(False), hedged_equity(True)
     assert kept == (11000.0, 11000.0), "coins and perp cancel"
     assert taken == (11000.0, 9000.0), "without the perp the coins fall alone"
+
+
+NEUTRAL = (
+    "whales.named=[{name: neutral, venue: binance, collateral_usd: {LINK: 1e6}, loan_to_value_frac: 0.7, perp_longs_usd: {}, perp_shorts_usd: {LINK: 1e6}}]",
+    "halts=off",
+)
+
+
+def test_a_neutral_maker_loses_its_hedge_sells_its_coins_and_loses_by_that_alone() -> None:
+    run, kept = played(*RUIN, *NEUTRAL), played(*RUIN, *NEUTRAL, "deleveraging=off")
+    p, m = run.state.names.portfolios.index("neutral"), run.state.names.markets.index("binance-perp-LINK")
+    a = run.state.names.assets.index("LINK")
+    before = open_state(run.scenario)
+    told = gains_of_accounts(before, run.state, ["neutral"])["neutral"]
+    left = gains_of_accounts(before, kept.state, ["neutral"])["neutral"]
+    assert left["perps closed"] == 0.0, "nobody touches it without deleveraging"
+    assert left["gain"] == pytest.approx(left["left alone"], abs=2e3), "only funding is paid"
+    assert told["perps closed"] > 1e4
+    sold = run.rows.filter((pl.col("stage") == "hedge_sale") & (pl.col("account_name") == "neutral"))
+    assert sold.height > 0 and not sold["counted"].any()
+    coins = float(before.portfolios.balance[p, a] - run.state.portfolios.balance[p, a])
+    assert coins == pytest.approx(float(sold["quantity"].sum()), rel=1e-9)
+    assert run.state.portfolios.balance[p, a] + run.state.portfolios.position[p, m] > -1e-6, "it never sells more than has lost its hedge"
+    assert told["gain"] < told["left alone"] - 0.1 * told["perps closed"], "its short was closed above the market and its coins went below"
+    assert "no longer hedged" in story_text(story_of(result(run), "neutral"))
 
 
 def test_the_small_world_still_names_a_rule_per_venue() -> None:

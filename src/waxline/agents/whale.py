@@ -6,7 +6,7 @@ from waxline.parameter import ASSUMED, Section, quantity, switch, text
 
 
 class Whale(Section):
-    """Name one large holder: what it pledged, how much it borrowed, what it is long, and what it can still add."""
+    """Name one large holder: what it pledged, how much it borrowed, what it is long and short, and what it can still add."""
 
     name: str = text(meaning="name in tables and records")
     venue: str = text(meaning="venue of the account")
@@ -15,6 +15,9 @@ class Whale(Section):
     collateral_usd: dict[str, float] = quantity(unit="USD", meaning="pledged assets and their value at the reference prices", source=ASSUMED)
     loan_to_value_frac: float = quantity(unit="fraction of haircut value", low=0.0, high=0.99, meaning="borrowed stablecoins", source=ASSUMED)
     perp_longs_usd: dict[str, float] = quantity(unit="USD", meaning="long perps and their notional at the reference prices", source=ASSUMED)
+    perp_shorts_usd: dict[str, float] = quantity(
+        {}, unit="USD", meaning="short perps and their notional at the reference prices; as large as the coins: neutral", source=ASSUMED
+    )
     reserve_usd: float = quantity(0.0, unit="USD", low=0.0, high=1e12, meaning="cash outside that can still be added", source=ASSUMED)
 
 

@@ -14,6 +14,7 @@ STAGES = {
     "close_in_book": "{closes} {what} in {market} at {price} on average, {usd}",
     "collateral_sale": "sells {what} in {market} at {price} on average, {usd}",
     "takeover": "fund or vault takes over {what} of {market} at {price}, {usd}",
+    "hedge_sale": "sells {what}, no longer hedged, in {market} at {price} on average, {usd}",
     "deleveraging": "deleveraged: {what} of {market} closed at {price}, {usd}",
     "pool_liquidation": "a keeper seizes {what}, {usd}, sold in {market}",
     "payment": "{payer} pays {shortfall} that the account lacks",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,10 @@ def command(
         list[str] | None,
         typer.Option("--case", metavar="LABEL: KEY=VALUE[; ...]", help="A case and its overrides; may be repeated. Without one: rules of the waterfall."),
     ] = None,
+    accounts: Annotated[
+        list[str] | None,
+        typer.Option("--account", metavar="NAME", help="Tell also what this named account gains, and would have without any trade; may be repeated."),
+    ] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override of every case; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all cases.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -52,6 +57,8 @@ def command(
     asked = load_scenario(name, overrides or [])
     chosen = {AS_IT_IS: list[str](), **dict(read_case(text) for text in (cases or usual_cases(asked)))}
     texts = {label: load_scenario(name, [*(overrides or []), *words]).resolved_yaml() for label, words in chosen.items()}
+    watched = accounts or []
+    refuse_unknown(asked, watched)
     say_if_compiling(quiet)
 
     def watch(event: Event) -> None:
@@ -60,7 +67,7 @@ def command(
 
     with TemporaryDirectory(prefix="waxline-") as folder:
         places = {label: Path(folder) / f"{number}.json" for number, label in enumerate(chosen)}
-        jobs = [Job(label, measure, (texts[label], seed, str(places[label]))) for label in chosen]
+        jobs = [Job(label, measure, (texts[label], seed, str(places[label]), watched)) for label in chosen]
         given_up = run_jobs(jobs, default_workers(), watch, first_alone=not is_compiled())
         if given_up:
             raise ResultsError(f"these runs ended before their time: {', '.join(given_up)}")
@@ -71,6 +78,18 @@ def command(
         return
     typer.echo(f"{asked.name}, seed {seed}; sums in millions of USD")
     typer.echo("\n".join(tables(found)))
+
+
+def refuse_unknown(asked: Any, accounts: Sequence[str]) -> None:
+    """Raise ScenarioError where an account is not one of the scenario's named holders that exist."""
+    from waxline.errors import ScenarioError
+    from waxline.scenario.problems import nearest
+
+    named = {whale.name: whale.enabled and asked.whales.enabled for whale in asked.whales.named}
+    for name in accounts:
+        if not named.get(name, False):
+            remedy = f"add --set 'whales.named[{name}].enabled=on'" if name in named else nearest(name, [known for known, there in named.items() if there])
+            raise ScenarioError(f"--account {name}: must be a named holder that exists in {asked.name}; {remedy}")
 
 
 def usual_cases(asked: Any) -> list[str]:
@@ -94,12 +113,12 @@ def read_case(text: str) -> tuple[str, list[str]]:
     return label.strip(), found
 
 
-def measure(scenario_text: str, seed: int, place: str) -> None:
-    """Run one case and write its totals and its groups' gains to `place`."""
+def measure(scenario_text: str, seed: int, place: str, accounts: Sequence[str] = ()) -> None:
+    """Run one case and write its totals, its groups' gains and those of named accounts to `place`."""
     from waxline.analysis.depth_loss import depth_loss
     from waxline.analysis.payers import CENTS, payers_of
     from waxline.scenario.files import parse_scenario
-    from waxline.simulation.gains import gains_of
+    from waxline.simulation.gains import gains_of, gains_of_accounts
     from waxline.simulation.run import assemble, open_state, simulate
 
     scenario = parse_scenario(scenario_text).model_copy(update={"seed": seed})
@@ -121,7 +140,8 @@ def measure(scenario_text: str, seed: int, place: str) -> None:
         "bad debt": sum(part.bad_debt for part in parts) / CENTS,
     }
     fall = depth_loss(run, largest.name).fall
-    Path(place).write_text(json.dumps({**totals, "altcoins fell": fall if fall == fall else None, "gains": gains_of(before, state)}), encoding="utf-8")
+    gains = {"gains": gains_of(before, state), "accounts": gains_of_accounts(before, state, accounts)}
+    Path(place).write_text(json.dumps({**totals, "altcoins fell": fall if fall == fall else None, **gains}), encoding="utf-8")
 
 
 def tables(found: dict[str, dict[str, Any]]) -> list[str]:
@@ -141,4 +161,10 @@ def tables(found: dict[str, dict[str, Any]]) -> list[str]:
     for group, gain in base.items():
         cells = [f"{(found[label]['gains'][group] - gain) / MILLION:+,.0f}" for label in others]
         lines.append(f"{group:<{wide}}{gain / MILLION:>12,.0f}" + "".join(f"{cell:>10s}" for cell in cells))
+    for account in found[AS_IT_IS].get("accounts", {}):
+        lines += ["", f"{account}: gain, gain had it been left alone at the same prices, what was done to it, perps closed"]
+        for label, row in found.items():
+            one = row["accounts"][account]
+            sums = [one["gain"], one["left alone"], one["gain"] - one["left alone"]]
+            lines.append(f"{label:<{width}}" + "".join(f"{usd / MILLION:>+14,.2f}" for usd in sums) + f"{one['perps closed'] / MILLION:>14,.2f}")
     return lines

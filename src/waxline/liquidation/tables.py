@@ -22,6 +22,7 @@ class Stage:
     POOL_LIQUIDATION = 8
     PAYMENT = 9
     TOP_UP = 10
+    HEDGE_SALE = 11
 
 
 class Payer:

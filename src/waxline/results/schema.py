@@ -115,6 +115,7 @@ STAGES = (
     "pool_liquidation",
     "payment",
     "top_up",
+    "hedge_sale",
 )
 PAYERS = ("fund", "vault", "winners", "users", "nobody")
 """Who settles what is missing; the place is the code in a row."""
@@ -136,6 +137,7 @@ STAGE_MEANINGS = dict(
             "Collateral of a lending pool seized by a keeper.",
             "Insurance fund pays what a closed account could not.",
             "Owner adds margin from a reserve.",
+            "Owner sells coins whose short was deleveraged.",
         ),
         strict=True,
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SELECTORS = frozenset({"all", "alts", "*"})
 VENUE_FIELDS = ("venue", "venues")
-ASSET_FIELDS = ("asset", "assets", "collateral_usd", "perp_longs_usd")
+ASSET_FIELDS = ("asset", "assets", "collateral_usd", "perp_longs_usd", "perp_shorts_usd")
 LEAST_BY_CLASS = {"grid_bps": 0.1, "half_spread_bps": 0.01, "tau_s": 0.1, "full_discount_width_frac": 0.001}
 """Least value of parameters per size class, where it is not 0."""
 MOST_BY_CLASS = {"grid_bps": 2_000.0, "half_spread_bps": 10_000.0, "refill_rate": 10.0}
@@ -44,6 +44,7 @@ def find_conflicts(scenario: Scenario) -> list[Problem]:
         _deleveraging,
         _tiers,
         _regimes,
+        _whales,
         _collateral,
         _windows,
         _sources,
@@ -259,8 +260,24 @@ def _regimes(scenario: Scenario) -> Iterator[Problem]:
         regimes = known.get(whale.venue, {})
         if whale.regime not in regimes:
             yield Problem(place, f"must name a regime of the rule file of {whale.venue}", f'"{whale.regime}"', nearest(whale.regime, regimes, few=20))
-        elif regimes[whale.regime].measure is not Measure.EQUITY_TO_MAINTENANCE and whale.perp_longs_usd:
-            yield Problem(place, "holds no perps", f'"{whale.regime}" with long perps', "remove perp_longs_usd, or choose a regime with perps")
+        elif regimes[whale.regime].measure is not Measure.EQUITY_TO_MAINTENANCE and (whale.perp_longs_usd or whale.perp_shorts_usd):
+            key = "perp_longs_usd" if whale.perp_longs_usd else "perp_shorts_usd"
+            yield Problem(place, "holds no perps", f'"{whale.regime}" with {key}', f"remove {key}, or choose a regime with perps")
+
+
+def _whales(scenario: Scenario) -> Iterator[Problem]:
+    traded = {(market.venue, market.asset) for market in scenario.markets if market.kind is MarketKind.PERP}
+    for whale in scenario.whales.named:
+        place = f"whales.named[{whale.name}]"
+        for field, perps in (("perp_longs_usd", whale.perp_longs_usd), ("perp_shorts_usd", whale.perp_shorts_usd)):
+            for symbol in perps:
+                if (whale.venue, symbol) not in traded and whale.enabled:
+                    yield Problem(
+                        f"{place}.{field}", f"must name perps that trade at {whale.venue}", f'"{symbol}"', f"add the market {whale.venue}-perp-{symbol}"
+                    )
+        for symbol in sorted(set(whale.perp_longs_usd) & set(whale.perp_shorts_usd)):
+            rule = "must name other perps than perp_longs_usd: an account holds one position in a perp"
+            yield Problem(f"{place}.perp_shorts_usd", rule, f'"{symbol}"', f"remove {symbol} from one of the two")
 
 
 def _collateral(scenario: Scenario) -> Iterator[Problem]:

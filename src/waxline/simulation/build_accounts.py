@@ -180,7 +180,7 @@ def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: 
 
 
 def fund_whale(whale, names, portfolios, p, venues, prices, reference) -> None:  # type: ignore[no-untyped-def]
-    """Give a named whale its collateral, loan, long perps and reserve; writes `portfolios`."""
+    """Give a named whale its collateral, loan, perps and reserve; writes `portfolios`."""
     v = names.venues.index(whale.venue)
     counted = 0.0
     for symbol, usd in whale.collateral_usd.items():
@@ -188,10 +188,11 @@ def fund_whale(whale, names, portfolios, p, venues, prices, reference) -> None: 
         portfolios.balance[p, a] += usd / prices[v, a]
         counted += usd * (1.0 if portfolios.plain[p] == 1 else venues.collateral_ratio[v, a])
     portfolios.balance[p, CASH] -= counted * whale.loan_to_value_frac
-    for symbol, usd in whale.perp_longs_usd.items():
-        m = names.markets.index(f"{whale.venue}-perp-{symbol}")
-        portfolios.position[p, m] = usd / reference[m]
-        portfolios.cost[p, m] = usd
+    for side, perps in ((1.0, whale.perp_longs_usd), (-1.0, whale.perp_shorts_usd)):
+        for symbol, usd in perps.items():
+            m = names.markets.index(f"{whale.venue}-perp-{symbol}")
+            portfolios.position[p, m] = side * usd / reference[m]
+            portfolios.cost[p, m] = side * usd
     portfolios.reserve[p] = whale.reserve_usd
 
 

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from waxline.accounts.tables import Cell, Status
 from waxline.liquidation.assigning import Winners, order_and_most
-from waxline.liquidation.kernels import CELL_BASE, close_winners, rank_winners
+from waxline.liquidation.kernels import CELL_BASE, add_order, close_winners, rank_winners
 from waxline.liquidation.parameters import ClosingPrice, DeleveragingRule
 from waxline.liquidation.settling import write_row
 from waxline.liquidation.tables import Payer, Stage
-from waxline.results.schema import N_CAUSES
+from waxline.market.tables import O_LEFT, O_MARKET
+from waxline.results.schema import N_CAUSES, Cause
+from waxline.simulation.build_accounts import WHALE
 from waxline.simulation.build_rules import closing_price
 from waxline.simulation.state import State
 from waxline.simulation.waterfall import fund_values
@@ -120,10 +122,42 @@ def deleverage_one(state: State, v: int, m: int, usd: float, equity: float) -> N
         else:
             note_winner(state, m, int(candidate[r]), side, np.array((closed[r], notional, borne, closed[r] * profit[r])), equity)
         state.venues.deleveraged_usd[v] += notional
-        if side > 0:
+        if side > 0 and not (candidate[r] < 0 and sells_own_hedge(state, -1 - int(candidate[r]), m, float(closed[r]))):
             naked += float(closed[r]) * (1.0 if candidate[r] == CELL_BASE + Cell.CARRY else rules.hedged_frac)
     if naked > 0.0:
         leave_naked(state, m, naked * rules.sold_frac)
+
+
+def sells_own_hedge(state: State, p: int, m: int, closed: float) -> bool:
+    """Let a named holder whose short in perp `m` was closed (coins) sell what its own coins have become too many; return whether it hedges with its own.
+
+    It sells at the market in its venue's spot book what neither its remaining short nor an earlier order of this kind accounts for.
+    """
+    portfolios, a = state.portfolios, int(state.markets.asset[m])
+    spot = int(state.prices.spot_market[portfolios.venue[p], a])
+    if portfolios.kind[p] != WHALE or spot < 0 or portfolios.balance[p, a] <= 0.0:
+        return False
+    table, given = state.orders.table, state.pending.hedge_orders.setdefault(p, [])
+    given[:] = [n for n in given if table[n, O_LEFT] > 0.0]
+    waiting = sum(float(table[n, O_LEFT]) for n in given if table[n, O_MARKET] == spot)
+    coins = min(closed, max(float(portfolios.balance[p, a]) + float(portfolios.position[p, m]) - waiting, 0.0)) * state.scenario.deleveraging.sold_frac
+    if coins > 0.0:
+        n = add_order(
+            *state.orders,
+            -1 - p,
+            spot,
+            -1,
+            coins,
+            -math.inf,
+            int(Cause.DELEVERAGING),
+            1.0,
+            int(state.clock.t_s),
+            float(portfolios.equity[p]),
+            np.zeros(N_CAUSES),
+        )
+        if n >= 0:
+            given.append(int(n))
+    return True
 
 
 def note_winner(state: State, m: int, number: int, side: int, sums: Floats, equity: float) -> None:

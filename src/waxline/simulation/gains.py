@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from waxline.accounts.tables import CASH, Cell
@@ -32,10 +34,7 @@ def worth_of(state: State, sides: dict[str, np.ndarray] | None = None) -> dict[s
     sides = sides or sides_of(state)
     equity = traders.cash + traders.quantity * prices.mark[traders.market] - traders.cost
     worth = {"leveraged longs": float(equity[sides["long"]].sum()), "leveraged shorts": float(equity[sides["short"]].sum())}
-    coin_price = np.where(prices.spot_market >= 0, mid[np.maximum(prices.spot_market, 0)], prices.asset_price)
-    held = np.sum(portfolios.balance[:, CASH + 1 :] * coin_price[portfolios.venue, CASH + 1 :], axis=1)
-    perps = portfolios.position @ np.where(markets.perp, prices.mark, 0.0) - portfolios.cost.sum(axis=1)
-    every = portfolios.balance[:, CASH] + held + perps - portfolios.topups
+    every = portfolio_worth(state, state)
     for name, kinds in PORTFOLIOS.items():
         worth[name] = float(every[np.isin(portfolios.kind, kinds)].sum())
     single = cells.cash + cells.quantity * np.where(markets.perp, prices.mark, mid) - cells.cost
@@ -46,6 +45,31 @@ def worth_of(state: State, sides: dict[str, np.ndarray] | None = None) -> dict[s
     worth["funds and vaults"] = float(state.venues.fund_cash.sum() + single[Cell.FUND].sum()) - float(state.venues.bad_debt_usd.sum())
     worth["fees of venues"] = float(state.venues.fees.sum())
     return {name: worth[name] for name in GROUPS}
+
+
+def portfolio_worth(held: State, priced: State) -> np.ndarray:
+    """Return what each account with many assets [P] is worth in USD: balances and positions of `held` at the prices of `priced`, another time of the run."""
+    portfolios, prices = held.portfolios, priced.prices
+    mid = np.exp(priced.books.mid)
+    coin_price = np.where(prices.spot_market >= 0, mid[np.maximum(prices.spot_market, 0)], prices.asset_price)
+    coins = np.sum(portfolios.balance[:, CASH + 1 :] * coin_price[portfolios.venue, CASH + 1 :], axis=1)
+    perps = portfolios.position @ np.where(priced.markets.perp, prices.mark, 0.0) - portfolios.cost.sum(axis=1)
+    worth: np.ndarray = portfolios.balance[:, CASH] + coins + perps - portfolios.topups
+    return worth
+
+
+def gains_of_accounts(before: State, after: State, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return per named account its gain in USD, and what it would have gained at the same prices with what it held at first.
+
+    For an account that trades nothing by itself the difference is what was done to it: deleveraging, liquidation, funding paid.
+    """
+    found = {}
+    start, end, kept = (portfolio_worth(*pair) for pair in ((before, before), (after, after), (before, after)))
+    for name in names:
+        p = before.names.portfolios.index(name)
+        closed = float(np.sum(np.abs(before.portfolios.position[p] - after.portfolios.position[p]) * np.where(after.markets.perp, after.prices.mark, 0.0)))
+        found[name] = {"gain": float(end[p] - start[p]), "left alone": float(kept[p] - start[p]), "perps closed": closed}
+    return found
 
 
 def sides_of(state: State) -> dict[str, np.ndarray]:
