@@ -143,6 +143,18 @@ def value_one_leg(begin, end, quantity, rest, run_end, run_market, run_tier, run
 
 
 @njit
+def price_pieces(market, asset, paid_by, in_coins, gives, always, owed, up_to, mark, price, table, ends):
+    """Write the table of pieces at prices [K, 4] and their ends in coins [K]; columns [K] as in `margin_book.Pieces`, mark [M], price [A] in USD."""
+    for k in range(market.size):
+        at = mark[market[k]] if market[k] >= 0 else price[asset[k]] if asset[k] >= 0 else 1.0
+        table[k, GIVES] = gives[k] * at
+        table[k, OWED] = owed[k] * at
+        table[k, ALWAYS] = always[k] * at if in_coins[k] else always[k]
+        table[k, PER_CONTRACT] = 1.0 / mark[paid_by[k]] if paid_by[k] >= 0 else 0.0
+        ends[k] = up_to[k] if in_coins[k] else up_to[k] / at
+
+
+@njit
 def move_pieces(first, up_to, amount, place, start, bound, piece):
     """Give every amount the piece that holds it at new prices; writes bound [K] and piece [Z], touches only what has changed its piece.
 
@@ -326,3 +338,51 @@ def value_accounts(leg, leg_piece, coins, contracts, coins_piece, cash, cost, ta
         add_legs(leg[begin:end], leg_piece[begin:end], cash[begin:end], cost[begin:end], rows, settle_price, settled, required)
         held = (coins[begin:end], contracts[begin:end], coins_piece[begin:end])
         add_coins(settled, required, *held, rows, settle, settle_up_to, settle_price, backing_out[begin:end], owed_out[begin:end])
+
+
+@njit
+def value_groups(
+    part,
+    parts,
+    legs,
+    coins_each,
+    contracts_each,
+    start,
+    row,
+    leg,
+    coins,
+    contracts,
+    cash,
+    cost,
+    piece,
+    lowest,
+    table,
+    up_to,
+    settle,
+    settle_price,
+    backing_out,
+    owed_out,
+):
+    """Value one of `parts` equal parts of every group of accounts; writes backing_out, owed_out [accounts] in the book's order.
+
+    Columns as in `margin_book.Whole` and `Members`, the rest as in `value_accounts`; coins that contracts pay in get their pieces here.
+    """
+    legs_before = coins_before = contracts_before = pieces_before = 0
+    for g in range(legs.size):
+        size, wide, many, paid = start[g + 1] - start[g], legs[g], coins_each[g], contracts_each[g]
+        begin, end = size * part // parts, size * (part + 1) // parts
+        count, coin_pieces = end - begin, pieces_before + size * wide
+        amounts = leg[legs_before + begin * wide : legs_before + end * wide].reshape((count, wide))
+        held = coins[coins_before + begin * many : coins_before + end * many].reshape((count, many))
+        owing = contracts[contracts_before + begin * paid : contracts_before + end * paid].reshape((count, paid))
+        leg_piece = piece[pieces_before + begin * wide : pieces_before + end * wide].reshape((count, wide))
+        coins_piece = piece[coin_pieces + begin * many : coin_pieces + end * many].reshape((count, many))
+        if paid > 0:
+            find_pieces(held, owing, coins_piece, lowest, up_to, table)
+        mine = slice(start[g] + begin, start[g] + end)
+        columns = (amounts, leg_piece, held, owing, coins_piece, cash[mine], cost[mine])
+        value_accounts(*columns, table, settle, up_to[settle:], settle_price, backing_out[mine], owed_out[mine])
+        legs_before += size * wide
+        coins_before += size * many
+        contracts_before += size * paid
+        pieces_before += size * (wide + many)
