@@ -248,7 +248,7 @@ def test_threads_and_the_order_of_accounts_change_no_bit() -> None:
     accounts = [
         Plain(
             {0: float(cash), 2: float(coins)},
-            [Position(int(m), float(q) / MARKS[m], MARKS[m]) for m, q in zip(rng.integers(0, 3, k), rng.normal(0, 1e5, k), strict=True)],
+            [Position(int(m), float(q) / (1.0 if m == 3 else MARKS[m]), MARKS[m]) for m, q in zip(rng.integers(0, 4, k), rng.normal(0, 1e5, k), strict=True)],
         )
         for k, cash, coins in zip(rng.integers(0, 4, 400), rng.normal(1e4, 1e4, 400), rng.normal(10, 100, 400), strict=True)
     ]
@@ -260,8 +260,36 @@ def test_threads_and_the_order_of_accounts_change_no_bit() -> None:
     results = margin_book.empty_results(book)
     with ThreadPoolExecutor(2) as pool:
         margin_book.value_mixed(book, prices, *results, pool, 3)
-    for group, one, other in zip(book.groups, *results, strict=True):
-        assert (one == backing[group.row]).all() and (other == owed[group.row]).all()
+    assert (results[0] == backing[book.whole.row]).all() and (results[1] == owed[book.whole.row]).all()
+
+
+def test_a_group_larger_than_a_block_and_accounts_of_many_legs_are_valued_as_the_rules_say() -> None:
+    rng = np.random.Generator(np.random.PCG64(6))
+    many = [
+        Plain({0: float(cash), 1: float(coins) / 1e3, 2: float(coins)}, [Position(int(m), float(usd) / MARKS[m], 1.1 * MARKS[m])])
+        for cash, coins, m, usd in zip(
+            rng.normal(1e4, 1e4, 2_500), rng.normal(10, 100, 2_500), rng.integers(0, 3, 2_500), rng.normal(0, 1e5, 2_500), strict=True
+        )
+    ]
+    wide = [
+        Plain({a: 10.0 - a for a in range(1, 4)}, [Position(n % 3, 1e4 * (n - 3.5) / MARKS[n % 3], MARKS[n % 3]) for n in range(width)]) for width in range(9)
+    ]
+    compare(many + wide, VENUE, [(MARKS, PRICES), ([mark * 0.7 for mark in MARKS], PRICES)])
+
+
+def test_pieces_are_priced_as_a_student_would() -> None:
+    pieces, prices = margin_book.pieces_of(book_rules(VENUE)), Prices(np.array(MARKS), np.array([0.97, *PRICES[1:]]))
+    table, ends = margin_book.priced(pieces, prices)
+    seen = set()
+    for k in range(ends.size):
+        m, a, coins = int(pieces.market[k]), int(pieces.asset[k]), bool(pieces.in_coins[k])
+        price = MARKS[m] if m >= 0 else float(prices.asset[a]) if a >= 0 else 1.0
+        per_contract = 1.0 / MARKS[3] if a == 1 else 0.0
+        wanted = [pieces.gives[k] * price, pieces.owed[k] * price, pieces.always[k] * (price if coins else 1.0), per_contract]
+        assert table[k].tolist() == pytest.approx(wanted, rel=1e-15), k
+        assert ends[k] == pytest.approx(pieces.up_to[k] / (1.0 if coins else price), rel=1e-15), k
+        seen.add((m >= 0, a >= 0, coins, per_contract > 0.0))
+    assert len(seen) == 4
 
 
 # One leg -------------------------------------------------------------------------------------------------------------------

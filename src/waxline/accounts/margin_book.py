@@ -127,9 +127,24 @@ class Group(NamedTuple):
     cash: Floats
     cost: Floats
 
-    def part(self, begin: int, end: int) -> tuple[Columns, ...]:
-        """Return the columns of accounts begin..end, as views."""
-        return tuple(column[begin:end] for column in self[1:])
+
+class Whole(NamedTuple):
+    """Hold the columns of all groups end to end, so that one call of a kernel values a book; the groups are views of them.
+
+    legs, coins_each, contracts_each [G]: L, C and the columns of contracts of each group; start [G + 1]: bounds of the groups' accounts;
+    row, cash, cost [accounts]; leg, coins, contracts: amounts, account by account.
+    """
+
+    legs: Ints
+    coins_each: Ints
+    contracts_each: Ints
+    start: Ints
+    row: Ints
+    leg: Floats
+    coins: Floats
+    contracts: Floats
+    cash: Floats
+    cost: Floats
 
 
 class Pieces(NamedTuple):
@@ -177,7 +192,8 @@ class Balances(NamedTuple):
 class Members(NamedTuple):
     """Hold which amounts lie in which piece, as `margin_kernels.move_pieces` keeps it: families of neighbouring pieces, their amounts in rising order.
 
-    first [F + 1], start [F + 1]: bounds of the families' pieces and amounts; amount, place [E]; bound [K]; piece [Z]: those of all groups.
+    first [F + 1], start [F + 1]: bounds of the families' pieces and amounts; amount, place [E]; bound [K]; piece [Z]: those of all groups, each its
+    legs' and then its coins'; lowest [K]: first piece of the family of each.
     """
 
     first: Ints
@@ -186,6 +202,7 @@ class Members(NamedTuple):
     start: Ints
     bound: Ints
     piece: NDArray[np.uint16]
+    lowest: Ints
 
 
 class MixedBook(NamedTuple):
@@ -193,6 +210,7 @@ class MixedBook(NamedTuple):
 
     accounts: int
     groups: tuple[Group, ...]
+    whole: Whole
     pieces: Pieces
     members: Members
     rules: BookRules
@@ -240,19 +258,14 @@ def pieces_of(rules: BookRules) -> Pieces:
 
 def priced(pieces: Pieces, prices: Prices) -> tuple[Floats, Floats]:
     """Return the table of pieces at prices [K, 4], columns as `margin_kernels` names them, and the ends of the pieces in coins [K]."""
-    price = np.ones(pieces.market.size)
-    for index, given in ((pieces.market, prices.mark), (pieces.asset, prices.asset)):
-        price[index >= 0] = given[index[index >= 0]]
-    mark = np.where(pieces.paid_by >= 0, prices.mark[pieces.paid_by], np.inf) if prices.mark.size else np.full(price.size, np.inf)
-    columns = [pieces.gives * price, pieces.owed * price, pieces.always * np.where(pieces.in_coins, price, 1.0), 1.0 / mark]
-    table = _aligned(price.size, len(columns))
-    np.stack(columns, axis=1, out=table)
-    return table, pieces.up_to / np.where(pieces.in_coins, 1.0, price)
+    table, up_to = _aligned(pieces.market.size, margin_kernels.ROW), np.empty(pieces.market.size)
+    margin_kernels.price_pieces(*pieces[:8], prices.mark, prices.asset, table, up_to)
+    return table, up_to
 
 
 def _aligned(rows: int, width: int) -> Floats:
     """Return an array whose first row begins a cache line of 64 bytes, so that no row of four lies in two of them."""
-    spare = np.zeros(rows * width + 8)
+    spare = np.empty(rows * width + 8)
     skip = (-spare.ctypes.data % 64) // 8
     return spare[skip : skip + rows * width].reshape(rows, width)
 
@@ -277,8 +290,8 @@ def mixed_book(accounts: int, legs: Legs, balances: Balances, rules: BookRules) 
     amount = np.concatenate([legs.quantity[linear], fixed[stays], (maintained / at)[moves]])
     coins = _coins(legs, balances, inverse, ~settling, rules)
     entries = (owner, piece, amount), (coins[0], pieces.first_of_asset[coins[1]], coins[2], coins[3])
-    groups, piece = _groups(accounts, *entries, cash, cost)
-    return MixedBook(accounts, groups, pieces, _members(groups, piece, pieces), rules)
+    groups, whole, piece = _groups(accounts, *entries, cash, cost)
+    return MixedBook(accounts, groups, whole, pieces, _members(groups, piece, pieces), rules)
 
 
 def _sums(row: Ints, value: Floats, size: int) -> Floats:
@@ -301,32 +314,42 @@ def _coins(legs: Legs, balances: Balances, inverse: Columns, held: Columns, rule
     return found // assets, found % assets, _sums(place, amounts, found.size), _sums(place, contracts, found.size)
 
 
-def _groups(accounts: int, legs: tuple[Columns, ...], coins: tuple[Columns, ...], cash: Floats, cost: Floats) -> tuple[tuple[Group, ...], NDArray[np.uint16]]:
-    """Return the accounts in groups of one shape, those with coin-margined contracts apart, and the one array that holds the pieces of all.
+def _groups(
+    accounts: int, legs: tuple[Columns, ...], coins: tuple[Columns, ...], cash: Floats, cost: Floats
+) -> tuple[tuple[Group, ...], Whole, NDArray[np.uint16]]:
+    """Return the accounts in groups of one shape, those with coin-margined contracts apart, their columns end to end, and the pieces of all.
 
     Every loop of a group has one length, so that the processor guesses none of their ends wrongly.
     """
     with_contracts = np.bincount(coins[0], coins[3] != 0.0, accounts) > 0.0
-    orders = [np.argsort(part[0], kind="stable") for part in (legs, coins)]
     counts = [np.bincount(part[0], minlength=accounts) for part in (legs, coins)]
     firsts = [np.cumsum(count) - count for count in counts]
     widest = int(counts[1].max(initial=0)) + 1
     shapes, shape = np.unique((counts[0] * widest + counts[1]) * 2 + with_contracts, return_inverse=True)
-    piece = np.zeros(legs[0].size + coins[0].size, dtype=np.uint16)
-    groups, used = [], 0
-    for n, code in enumerate(shapes.tolist()):
-        wide, coins_wide, has = code // 2 // widest, code // 2 % widest, code % 2
-        rows = np.flatnonzero(shape == n)
-        found = []
-        for part, order, first, width in ((legs, orders[0], firsts[0], wide), (coins, orders[1], firsts[1], coins_wide)):
-            place = order[first[rows][:, None] + np.arange(width)]
-            mine = piece[used : used + place.size].reshape(place.shape)
-            mine[:] = part[1][place]
-            used += place.size
-            found += [part[2][place], mine, place]
-        contracts = coins[3][found[5]] if has else np.zeros((rows.size, 0))
-        groups.append(Group(rows, found[0], found[1], found[3], contracts, found[4], cash[rows], cost[rows]))
-    return tuple(groups), piece
+    rows = np.argsort(shape, kind="stable")
+    start = np.searchsorted(shape[rows], np.arange(shapes.size + 1)).astype(np.int64)
+    wide, coins_wide = shapes // 2 // widest, shapes // 2 % widest
+    piece = np.empty(legs[0].size + coins[0].size, dtype=np.uint16)
+    contracts = np.empty(int((np.diff(start) * coins_wide * (shapes % 2)).sum()))
+    whole = Whole(wide, coins_wide, coins_wide * (shapes % 2), start, rows, np.empty(legs[0].size), np.empty(coins[0].size), contracts, cash[rows], cost[rows])
+    orders = [np.argsort(part[0], kind="stable") for part in (legs, coins)]
+    groups, used = [], [0, 0, 0, 0]
+
+    def view(of: Columns, n: int, width: int, size: int) -> Columns:
+        used[n] += width * size
+        return of[used[n] - width * size : used[n]].reshape(size, width)
+
+    for g in range(shapes.size):
+        mine = slice(start[g], start[g + 1])
+        found: list[Columns] = []
+        for n, (part, amounts, width) in enumerate(((legs, whole.leg, int(wide[g])), (coins, whole.coins, int(coins_wide[g])))):
+            place = orders[n][firsts[n][rows[mine]][:, None] + np.arange(width)]
+            found += [view(amounts, n, width, place.shape[0]), view(piece, 2, width, place.shape[0])]
+            found[-2][:], found[-1][:] = part[2][place], part[1][place]
+        paid = view(contracts, 3, int(whole.contracts_each[g]), place.shape[0])
+        paid[:] = coins[3][place[:, : paid.shape[1]]]
+        groups.append(Group(rows[mine], found[0], found[1], found[2], paid, found[3], whole.cash[mine], whole.cost[mine]))
+    return tuple(groups), whole, piece
 
 
 def _members(groups: tuple[Group, ...], piece: NDArray[np.uint16], pieces: Pieces) -> Members:
@@ -344,46 +367,38 @@ def _members(groups: tuple[Group, ...], piece: NDArray[np.uint16], pieces: Piece
     order = np.lexsort((amount, families))
     start = np.searchsorted(families[order], np.arange(first.size + 1)).astype(np.int64)
     bound = np.zeros(pieces.up_to.size, dtype=np.int64)
-    return Members(np.append(first, pieces.up_to.size), amount[order], place[order], start, bound, piece)
+    lowest = first[np.searchsorted(first, np.arange(bound.size), side="right") - 1]
+    return Members(np.append(first, pieces.up_to.size), amount[order], place[order], start, bound, piece, lowest)
 
 
-def value_mixed(
-    book: MixedBook, prices: Prices, backing_out: list[Floats], owed_out: list[Floats], pool: ThreadPoolExecutor | None = None, parts: int = 1
-) -> None:
-    """Write what backs each account and what it owes or must have, in USD: one pair of arrays per group, in the group's order.
+def value_mixed(book: MixedBook, prices: Prices, backing_out: Floats, owed_out: Floats, pool: ThreadPoolExecutor | None = None, parts: int = 1) -> None:
+    """Write what backs each account and what it owes or must have [accounts], in USD, in the book's order (`book.whole.row` names the callers' accounts).
 
     Under MAINTENANCE they are equity and requirement, under DEBTS and LOANS collateral as counted and debts.
     """
     table, up_to = priced(book.pieces, prices)
     members, settle = book.members, int(book.pieces.first_of_asset[book.rules.settles_in])
     margin_kernels.move_pieces(members.first, up_to, members.amount, members.place, members.start, members.bound, members.piece)
-    lowest = members.first[np.searchsorted(members.first, np.arange(up_to.size), side="right") - 1]
     price = float(prices.asset[book.rules.settles_in])
 
     def work(part: int, _: int) -> None:
-        for group, backing, owed in zip(book.groups, backing_out, owed_out, strict=True):
-            begin, end = group.row.size * part // parts, group.row.size * (part + 1) // parts
-            leg, leg_piece, coins, contracts, coins_piece, cash, cost = group.part(begin, end)
-            if contracts.shape[1] > 0:
-                margin_kernels.find_pieces(coins, contracts, coins_piece, lowest, up_to, table)
-            columns = (leg, leg_piece, coins, contracts, coins_piece, cash, cost)
-            margin_kernels.value_accounts(*columns, table, settle, up_to[settle:], price, backing[begin:end], owed[begin:end])
+        rules = (members.piece, members.lowest, table, up_to, settle, price)
+        margin_kernels.value_groups(part, parts, *book.whole, *rules, backing_out, owed_out)
 
     _in_threads(work, parts, pool, parts)
 
 
-def empty_results(book: MixedBook) -> tuple[list[Floats], list[Floats]]:
+def empty_results(book: MixedBook) -> tuple[Floats, Floats]:
     """Return arrays that fit `value_mixed`."""
-    return [np.zeros(group.row.size) for group in book.groups], [np.zeros(group.row.size) for group in book.groups]
+    return np.zeros(book.accounts), np.zeros(book.accounts)
 
 
 def values_by_account(book: MixedBook, prices: Prices) -> tuple[Floats, Floats]:
     """Return what backs each account and what it owes or must have [accounts] in USD, in the callers' order."""
     results = empty_results(book)
     value_mixed(book, prices, *results)
-    backing, owed = np.zeros(book.accounts), np.zeros(book.accounts)
-    for group, one, other in zip(book.groups, *results, strict=True):
-        backing[group.row], owed[group.row] = one, other
+    backing, owed = empty_results(book)
+    backing[book.whole.row], owed[book.whole.row] = results
     return backing, owed
 
 

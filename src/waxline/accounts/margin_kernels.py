@@ -16,6 +16,9 @@ GIVES, OWED, ALWAYS, PER_CONTRACT = range(4)
 account); USD required per unit; a constant in USD (a position's into what is required, a coin's into what backs the account); one over the mark (USD) of
 the contracts that pay in the coin."""
 
+ROW = 4
+"""Numbers in a row of that table."""
+
 BLOCK = 1024
 
 
@@ -140,6 +143,18 @@ def value_one_leg(begin, end, quantity, rest, run_end, run_market, run_tier, run
 
 
 @njit
+def price_pieces(market, asset, paid_by, in_coins, gives, always, owed, up_to, mark, price, table, ends):
+    """Write the table of pieces at prices [K, 4] and their ends in coins [K]; columns [K] as in `margin_book.Pieces`, mark [M], price [A] in USD."""
+    for k in range(market.size):
+        at = mark[market[k]] if market[k] >= 0 else price[asset[k]] if asset[k] >= 0 else 1.0
+        table[k, GIVES] = gives[k] * at
+        table[k, OWED] = owed[k] * at
+        table[k, ALWAYS] = always[k] * at if in_coins[k] else always[k]
+        table[k, PER_CONTRACT] = 1.0 / mark[paid_by[k]] if paid_by[k] >= 0 else 0.0
+        ends[k] = up_to[k] if in_coins[k] else up_to[k] / at
+
+
+@njit
 def move_pieces(first, up_to, amount, place, start, bound, piece):
     """Give every amount the piece that holds it at new prices; writes bound [K] and piece [Z], touches only what has changed its piece.
 
@@ -180,86 +195,127 @@ def find_pieces(coins, contracts, piece, lowest, up_to, table):
             piece[i, j] = k
 
 
-@njit
-def add_leg(leg, piece, j, table, settled, owed):
-    """Add column `j` of the legs to the settlement balances and requirements [N], in USD; arguments as in `value_accounts`."""
-    for i in range(settled.size):
-        k = piece[i, j]
-        x = leg[i, j]
-        settled[i] += table[k, GIVES] * x
-        owed[i] += table[k, OWED] * x + table[k, ALWAYS]
+def _legs_first(width):
+    """Return the kernel that values the first `width` legs of every account together with cash and cost.
 
-
-@njit
-def add_two_legs(leg, piece, j, table, settled, owed):
-    """Add columns `j` and `j` + 1 of the legs at once: half the writing of `add_leg`."""
-    for i in range(settled.size):
-        k = piece[i, j]
-        n = piece[i, j + 1]
-        x = leg[i, j]
-        y = leg[i, j + 1]
-        settled[i] += table[k, GIVES] * x + table[n, GIVES] * y
-        owed[i] += (table[k, OWED] * x + table[k, ALWAYS]) + (table[n, OWED] * y + table[n, ALWAYS])
-
-
-@njit
-def add_legs(leg, piece, cash, cost, table, settle_price, settled, owed):
-    """Write the settlement balance and the requirement of the legs [N], both in USD; arguments as in `value_accounts`.
-
-    Columns go one or two at a time: a loop over an account's few legs costs more than the legs.
+    One loop per number of legs: the compiler knows their count, sums stay in registers, and memory is read ahead while the sums are made.
     """
-    for i in range(cash.size):
-        settled[i] = cash[i] * settle_price - cost[i]
-        owed[i] = 0.0
-    width = leg.shape[1]
-    for pair in range(width // 2):
-        add_two_legs(leg, piece, 2 * pair, table, settled, owed)
-    if width % 2 == 1:
-        add_leg(leg, piece, width - 1, table, settled, owed)
+
+    @njit
+    def add(leg, piece, cash, cost, rows, settle_price, settled, owed):
+        for i in range(cash.size):
+            gained = cash[i] * settle_price - cost[i]
+            required = 0.0
+            for j in range(width):
+                at = ROW * piece[i, j]
+                x = leg[i, j]
+                gained += rows[at + GIVES] * x
+                required += rows[at + OWED] * x + rows[at + ALWAYS]
+            settled[i] = gained
+            owed[i] = required
+
+    return add
 
 
-@njit
-def add_coins(coins, contracts, piece, table, backing, owed):
-    """Write what the coins back [N], add what they require, both in USD; arguments as in `value_accounts`."""
-    for i in range(backing.size):
-        backing[i] = 0.0
-    for j in range(coins.shape[1]):
-        if contracts.shape[1] > 0:
-            for i in range(backing.size):
-                k = piece[i, j]
-                x = coins[i, j] - contracts[i, j] * table[k, PER_CONTRACT]
-                backing[i] += table[k, GIVES] * x + table[k, ALWAYS]
-                owed[i] += table[k, OWED] * x
-        else:
-            for i in range(backing.size):
-                k = piece[i, j]
-                x = coins[i, j]
-                backing[i] += table[k, GIVES] * x + table[k, ALWAYS]
-                owed[i] += table[k, OWED] * x
+def _coins_first(width):
+    """Return the kernel that values the first `width` coins of every account together with its settlement balance, as `_legs_first` does."""
 
-
-@njit
-def add_settlement(settled, table, settle, settle_up_to, settle_price, backing_out, owed_out):
-    """Add what the settlement balances (USD) back and require [N]; in debt or in the first band without a jump, further bands one by one."""
-    beyond = 0
-    debt_ends = settle_up_to[0]
-    first_ends = settle_up_to[1]
-    debt_gives, debt_owed = table[settle, GIVES], table[settle, OWED]
-    gives, always = table[settle + 1, GIVES], table[settle + 1, ALWAYS]
-    for i in range(settled.size):
-        x = settled[i] / settle_price
-        in_debt = x <= debt_ends
-        backing_out[i] += (debt_gives if in_debt else gives) * x + (0.0 if in_debt else always)
-        owed_out[i] += (debt_owed if in_debt else 0.0) * x
-        beyond += x > first_ends
-    if beyond > 0:
+    @njit
+    def add(settled, required, coins, piece, rows, debt_gives, debt_owed, gives, backing_out, owed_out):
+        highest = 0.0
         for i in range(settled.size):
-            x = settled[i] / settle_price
-            if x > first_ends:
-                k = settle + 2
-                while x > settle_up_to[k - settle]:
+            debt = min(settled[i], 0.0)
+            highest = max(highest, settled[i])
+            backing = debt_gives * debt + gives * (settled[i] - debt)
+            owed = required[i] + debt_owed * debt
+            for j in range(width):
+                at = ROW * piece[i, j]
+                x = coins[i, j]
+                backing += rows[at + GIVES] * x + rows[at + ALWAYS]
+                owed += rows[at + OWED] * x
+            backing_out[i] = backing
+            owed_out[i] = owed
+        return highest
+
+    return add
+
+
+_no_legs, _one_leg, _two_legs, _three_legs, _four_legs, _five_legs = (_legs_first(width) for width in range(6))
+_no_coins, _one_coin, _two_coins = (_coins_first(width) for width in range(3))
+
+
+@njit
+def add_leg(leg, piece, j, rows, settled, owed):
+    """Add column `j` of the legs to the settlement balances and requirements [N], in USD; arguments as in `value_accounts`, rows: the table flat."""
+    for i in range(settled.size):
+        at = ROW * piece[i, j]
+        x = leg[i, j]
+        settled[i] += rows[at + GIVES] * x
+        owed[i] += rows[at + OWED] * x + rows[at + ALWAYS]
+
+
+@njit
+def add_coin(coins, contracts, piece, j, rows, backing, owed):
+    """Add what column `j` of the coins backs and requires [N], in USD; arguments as in `value_accounts`, rows: the table flat."""
+    paid = contracts.shape[1] > 0
+    for i in range(backing.size):
+        at = ROW * piece[i, j]
+        x = coins[i, j]
+        if paid:
+            x -= contracts[i, j] * rows[at + PER_CONTRACT]
+        backing[i] += rows[at + GIVES] * x + rows[at + ALWAYS]
+        owed[i] += rows[at + OWED] * x
+
+
+@njit
+def add_legs(leg, piece, cash, cost, rows, settle_price, settled, owed):
+    """Write the settlement balance and the requirement of the legs [N], both in USD; arguments as in `value_accounts`, rows: the table flat."""
+    width = leg.shape[1]
+    if width == 0:
+        _no_legs(leg, piece, cash, cost, rows, settle_price, settled, owed)
+    elif width == 1:
+        _one_leg(leg, piece, cash, cost, rows, settle_price, settled, owed)
+    elif width == 2:
+        _two_legs(leg, piece, cash, cost, rows, settle_price, settled, owed)
+    elif width == 3:
+        _three_legs(leg, piece, cash, cost, rows, settle_price, settled, owed)
+    elif width == 4:
+        _four_legs(leg, piece, cash, cost, rows, settle_price, settled, owed)
+    else:
+        _five_legs(leg, piece, cash, cost, rows, settle_price, settled, owed)
+        for j in range(5, width):
+            add_leg(leg, piece, j, rows, settled, owed)
+
+
+@njit
+def add_coins(settled, required, coins, contracts, piece, rows, settle, settle_up_to, settle_price, backing_out, owed_out):
+    """Write what settlement balances and coins back [N], and what they and the legs require, both in USD; arguments as in `value_accounts`.
+
+    The settlement currency's lowest piece ends at zero and the next begins there, without a jump; balances beyond that one are put right in a second pass.
+    """
+    debt_gives, debt_owed = rows[ROW * settle + GIVES] / settle_price, rows[ROW * settle + OWED] / settle_price
+    gives = rows[ROW * (settle + 1) + GIVES] / settle_price
+    settlement = (debt_gives, debt_owed, gives, backing_out, owed_out)
+    width = coins.shape[1]
+    done = 0 if contracts.shape[1] > 0 else min(width, 2)
+    if done == 0:
+        highest = _no_coins(settled, required, coins, piece, rows, *settlement)
+    elif done == 1:
+        highest = _one_coin(settled, required, coins, piece, rows, *settlement)
+    else:
+        highest = _two_coins(settled, required, coins, piece, rows, *settlement)
+    for j in range(done, width):
+        add_coin(coins, contracts, piece, j, rows, backing_out, owed_out)
+    first_ends = settle_up_to[1] * settle_price
+    if highest > first_ends:
+        for i in range(settled.size):
+            if settled[i] > first_ends:
+                x = settled[i] / settle_price
+                k = 1
+                while x > settle_up_to[k]:
                     k += 1
-                backing_out[i] += (table[k, GIVES] * x + table[k, ALWAYS]) - (gives * x + always)
+                at = ROW * (settle + k)
+                backing_out[i] += (rows[at + GIVES] * x + rows[at + ALWAYS]) - gives * settled[i]
 
 
 @njit
@@ -274,12 +330,59 @@ def value_accounts(leg, leg_piece, coins, contracts, coins_piece, cash, cost, ta
     checked; cash [N] in the settlement currency; cost [N] USD, sum of quantity times entry; table [K, 4]; settle_up_to: ends of the settlement
     currency's pieces in its coins, the last one infinite; settle_price USD.
     """
-    spare = np.empty(BLOCK)
+    rows = table.reshape(table.size)
+    spare = np.empty((2, BLOCK))
     for begin in range(0, cash.size, BLOCK):
         end = min(begin + BLOCK, cash.size)
-        settled = spare[: end - begin]
-        backing = backing_out[begin:end]
-        owed = owed_out[begin:end]
-        add_legs(leg[begin:end], leg_piece[begin:end], cash[begin:end], cost[begin:end], table, settle_price, settled, owed)
-        add_coins(coins[begin:end], contracts[begin:end], coins_piece[begin:end], table, backing, owed)
-        add_settlement(settled, table, settle, settle_up_to, settle_price, backing, owed)
+        settled, required = spare[0, : end - begin], spare[1, : end - begin]
+        add_legs(leg[begin:end], leg_piece[begin:end], cash[begin:end], cost[begin:end], rows, settle_price, settled, required)
+        held = (coins[begin:end], contracts[begin:end], coins_piece[begin:end])
+        add_coins(settled, required, *held, rows, settle, settle_up_to, settle_price, backing_out[begin:end], owed_out[begin:end])
+
+
+@njit
+def value_groups(
+    part,
+    parts,
+    legs,
+    coins_each,
+    contracts_each,
+    start,
+    row,
+    leg,
+    coins,
+    contracts,
+    cash,
+    cost,
+    piece,
+    lowest,
+    table,
+    up_to,
+    settle,
+    settle_price,
+    backing_out,
+    owed_out,
+):
+    """Value one of `parts` equal parts of every group of accounts; writes backing_out, owed_out [accounts] in the book's order.
+
+    Columns as in `margin_book.Whole` and `Members`, the rest as in `value_accounts`; coins that contracts pay in get their pieces here.
+    """
+    legs_before = coins_before = contracts_before = pieces_before = 0
+    for g in range(legs.size):
+        size, wide, many, paid = start[g + 1] - start[g], legs[g], coins_each[g], contracts_each[g]
+        begin, end = size * part // parts, size * (part + 1) // parts
+        count, coin_pieces = end - begin, pieces_before + size * wide
+        amounts = leg[legs_before + begin * wide : legs_before + end * wide].reshape((count, wide))
+        held = coins[coins_before + begin * many : coins_before + end * many].reshape((count, many))
+        owing = contracts[contracts_before + begin * paid : contracts_before + end * paid].reshape((count, paid))
+        leg_piece = piece[pieces_before + begin * wide : pieces_before + end * wide].reshape((count, wide))
+        coins_piece = piece[coin_pieces + begin * many : coin_pieces + end * many].reshape((count, many))
+        if paid > 0:
+            find_pieces(held, owing, coins_piece, lowest, up_to, table)
+        mine = slice(start[g] + begin, start[g] + end)
+        columns = (amounts, leg_piece, held, owing, coins_piece, cash[mine], cost[mine])
+        value_accounts(*columns, table, settle, up_to[settle:], settle_price, backing_out[mine], owed_out[mine])
+        legs_before += size * wide
+        coins_before += size * many
+        contracts_before += size * paid
+        pieces_before += size * (wide + many)

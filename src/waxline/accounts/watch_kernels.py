@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from waxline.accounts.margin_kernels import ALWAYS, GIVES, OWED, PER_CONTRACT, add_coins, add_legs, add_settlement
+from waxline.accounts.margin_kernels import ALWAYS, GIVES, OWED, PER_CONTRACT, add_coins, add_legs
 from waxline.jit import inlined, lean
 
 KEYS = 0x7F800000
@@ -123,14 +123,14 @@ def value_some(g, chosen, prices, shapes, book, rules, now, spare, counters):
             amount -= spare.contracts[i] * now.table[k, PER_CONTRACT]
         spare.coins_piece[i] = piece_of(f, amount, prices, rules, now, clock)
     settle = piece_of(rules.settles_in, -np.inf, prices, rules, now, clock)
-    # The three parts of `value_accounts`, in its order.
+    # The two parts of `value_accounts`, in its order.
     leg, leg_piece = spare.leg[: n * legs].reshape((n, legs)), spare.leg_piece[: n * legs].reshape((n, legs))
     held, paid = spare.coins[: n * coins].reshape((n, coins)), spare.contracts[: n * coins * has].reshape((n, coins * has))
     coins_piece, price = spare.coins_piece[: n * coins].reshape((n, coins)), prices[rules.price[rules.settles_in]]
     settled, backing, owed = spare.settled[:n], spare.backing[:n], spare.owed[:n]
-    add_legs(leg, leg_piece, spare.cash[:n], spare.cost[:n], now.table, price, settled, owed)
-    add_coins(held, paid, coins_piece, now.table, backing, owed)
-    add_settlement(settled, now.table, settle, now.up_to[settle:], price, backing, owed)
+    rows = now.table.reshape(now.table.size)
+    add_legs(leg, leg_piece, spare.cash[:n], spare.cost[:n], rows, price, settled, owed)
+    add_coins(settled, owed, held, paid, coins_piece, rows, settle, now.up_to[settle:], price, backing, owed)
 
 
 @inlined
