@@ -29,7 +29,7 @@ COMPILING = "test_deleveraging_simulated"
 
 SIMULATING = {
     "test_facts_quantities", "test_inspection", "test_laws_market", "test_news_alone", "test_results_explained", "test_results_files", "test_run_commands",
-    "test_simulation_laws", "test_simulation_switches", "test_simulation_worlds", "test_twins_market", "test_venue_rules_simulated", "test_what_if",
+    "test_simulation_laws", "test_simulation_switches", "test_socialised_losses", "test_simulation_worlds", "test_twins_market", "test_venue_rules_simulated", "test_what_if",
 }  # fmt: skip
 """Test files that step the simulation; they come last, when the kernels are on disk, so that no two workers compile them."""
 

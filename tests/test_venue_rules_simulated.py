@@ -152,7 +152,7 @@ def test_an_account_with_many_assets_goes_where_and_as_the_calculator_says(rules
         rate = float(portfolios.debt_rate[p])
         assert rate == pytest.approx(told.debt_rate())
         assert slack_of(portfolios)[p] == pytest.approx(worth.slack, rel=1e-9, abs=1e-3)
-        trigger_portfolios(state)
+        trigger_portfolios(state, slack_of(state.portfolios))
         assert (portfolios.status[p] == Status.LIQUIDATING) == (worth.slack <= 0.0), f"at a fall of {fall:.3f}"
         if portfolios.status[p] == Status.LIQUIDATING:
             went = told
@@ -187,7 +187,7 @@ def test_an_account_back_at_its_stop_level_goes_on_and_the_rest_is_not_sold() ->
     held = state.portfolios.balance[p].copy()
     state.portfolios.balance[p, CASH] = -float(state.portfolios.collateral_usd[p]) / (1.0 + 1.04 * state.portfolios.debt_rate[p])
     value_all(state)
-    trigger_portfolios(state)
+    trigger_portfolios(state, slack_of(state.portfolios))
     assert state.portfolios.status[p] == Status.LIQUIDATING
     sold = dict(coins_to_sell(state, p, state.regimes[p]))
     assert sold and legs_to_close(state, p, state.regimes[p]) == []

@@ -94,6 +94,14 @@ class DeleveragingRule(StrEnum):
     SMALLEST_PART = "smallest_part"
 
 
+class SocialisingRule(StrEnum):
+    """Name who pays what no fund could: nobody, winners by their profit (Deribit's older rule), or all positions by their value (Drift)."""
+
+    NONE = "none"
+    WINNERS = "winners"
+    POSITIONS = "positions"
+
+
 class ClosingPrice(StrEnum):
     """Name the price at which winners are closed: the mark, or what the fund or vault paid on average when it took over."""
 
@@ -105,6 +113,14 @@ class DeleveragingParameters(Section):
     """Set auto-deleveraging; who is closed first stands at each venue."""
 
     enabled: bool = switch(meaning="profitable positions are closed against the fund's or vault's", link=16)
+    session_s: float = quantity(
+        300.0,
+        unit="s",
+        low=1.0,
+        high=86400.0,
+        meaning="time after which venues that socialise losses share them",
+        source=f"{ASSUMED}; range 60-28800 s (funding hours)",
+    )
     vault_trigger_frac: float = quantity(
         0.667,
         unit="equity to maintenance",

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from waxline.limits import MARKET_STEPS, STEPS
-from waxline.liquidation.parameters import DeleveragingRule
+from waxline.liquidation.parameters import DeleveragingRule, SocialisingRule
 from waxline.parameter import CLASSES, ByClass
 from waxline.scenario.fields import Keys, has_keys, item_of, row_key, section_of, sections, written
 from waxline.scenario.problems import Problem, nearest
@@ -197,6 +197,13 @@ def _deleveraging(scenario: Scenario) -> Iterator[Problem]:
                 "ranks perp positions, and the venue has no perps",
                 f'"{venue.deleveraging.value}"',
                 "write deleveraging: none, or add a perp market",
+            )
+        if venue.socialising is not SocialisingRule.NONE and venue.name not in perps:
+            yield Problem(
+                f"venues[{venue.name}].socialising",
+                "shares losses over perp positions, and the venue has no perps",
+                f'"{venue.socialising.value}"',
+                "write socialising: none, or add a perp market",
             )
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from waxline.liquidation.parameters import DeleveragingRule
+from waxline.liquidation.parameters import DeleveragingRule, SocialisingRule
 from waxline.parameter import ASSUMED, Section, quantity, text
 
 USD = "USD"
@@ -201,6 +201,10 @@ class Venue(Section):
         DeleveragingRule.NONE,
         description="who is deleveraged: profit_times_leverage (BitMEX, Bybit), profit_times_margin (Binance), profit_over_level (OKX), price_times_leverage "
         "(Hyperliquid), unranked (dYdX), pro_rata, capped, risk_weighted, smallest_part (of account value), none",
+    )
+    socialising: SocialisingRule = Field(
+        SocialisingRule.NONE,
+        description="who pays what its fund could not: winners in proportion to the profit of their open positions, positions in proportion to their value, none",
     )
     rules: str | None = text(
         None,

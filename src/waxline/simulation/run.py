@@ -16,6 +16,7 @@ import polars as pl
 from waxline import __version__
 from waxline.accounts.tables import Cell
 from waxline.errors import WaxlineError
+from waxline.liquidation.parameters import SocialisingRule
 from waxline.results.run_result import RunResult
 from waxline.results.schema import FORMAT, N_CAUSES, table
 from waxline.scenario.schema import Scenario
@@ -28,6 +29,7 @@ from waxline.simulation.ledger import Ledger
 from waxline.simulation.news_alone import NewsAlone
 from waxline.simulation.portfolios import given_at_once, write_open_rows
 from waxline.simulation.recorder import Recorder, account_table, liquidation_table, market_table, named_table
+from waxline.simulation.socialising import end_session
 from waxline.simulation.state import State
 from waxline.simulation.step import halt_times, take_step
 from waxline.simulation.waterfall import keeper_books, maker_rows
@@ -71,6 +73,7 @@ def open_state(scenario: Scenario) -> State:
         keeper_books=keeper_books(state),
         given_at_once=given_at_once(state),
         halt_times=halt_times(scenario),
+        socialising=any(venue.socialising is not SocialisingRule.NONE for venue in scenario.venues),
     )
     return state
 
@@ -107,6 +110,8 @@ def simulate(scenario: Scenario, progress: Progress | None = None) -> tuple[Stat
             )
         if progress is not None:
             progress(n + 1, steps)
+    if state.opening["socialising"]:
+        end_session(state)
     write_open_rows(state)
     write_summed_rows(state)
     return state, recorder, ledger

@@ -88,6 +88,7 @@ class Pending:
     fund_most_usd: Floats
     drawn_down: NDArray[np.bool_]
     tranche_next: int = 0
+    session_row: int = 0
     portfolio_orders: list[int] = field(default_factory=list)
     hedge_orders: dict[int, list[int]] = field(default_factory=dict)
     watched_head: Ints = field(default_factory=lambda: np.array([-1], dtype=np.int64))

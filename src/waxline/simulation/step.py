@@ -34,6 +34,7 @@ from waxline.simulation.build_markets import LINKS
 from waxline.simulation.clearing import clear_markets, finish_causes
 from waxline.simulation.deleveraging import deleverage
 from waxline.simulation.portfolios import trigger_portfolios, work_liquidations
+from waxline.simulation.socialising import end_session
 from waxline.simulation.state import State
 from waxline.simulation.upkeep import close_by_agreement, open_tranche, set_maker_limits, shed_inventory, update_memories
 from waxline.simulation.waterfall import call_margin, cover_funds, liquidate_pool, update_makers
@@ -321,4 +322,14 @@ def run_waterfall(state: State) -> None:
         deleverage(state)
         liquidate_pool(state)
     cover_funds(state)
+    share_losses(state)
     update_makers(state, slack)
+
+
+def share_losses(state: State) -> None:
+    """Share losses where a session ends, and register traders of these venues anew: what they paid brought their lines nearer."""
+    clock, session_s = state.clock, state.scenario.deleveraging.session_s
+    if not state.opening["socialising"] or math.floor(clock.t_s / session_s) == math.floor((clock.t_s - clock.dt) / session_s):
+        return
+    for v in end_session(state):
+        rebuild_watch(state, int(state.perp_range[0][v]), int(state.perp_range[1][v]))
