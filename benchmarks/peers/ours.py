@@ -12,8 +12,10 @@ from desk import random_path
 from waxline.accounts import margin_book, watch_ladders
 from waxline.accounts.margin_book import Balances, BookRules, Legs, Prices
 from waxline.jit import lean
-from waxline.market.kernels import best_levels, open_side, post_side, sort_by_limit, walk_side
+from waxline.market.kernels import EMPTY, best_levels, next_rung, open_side, post_side, sort_by_limit, walk_side
 from waxline.market.tables import ASK, BID, E_CASH, E_FILLED, E_LIMIT, E_QUANTITY
+
+DUST_LOTS = 1e-6
 
 
 def rules(markets: int, rate: float) -> BookRules:
@@ -134,6 +136,12 @@ def trade(
         for i in range(count):
             results[0, t] += entries[row, E_FILLED, i]
             results[1, t] += entries[row, E_CASH, i]
+        for side in range(2):  # what rounding has left of a rung is no quote
+            for s in range(base.shape[1]):
+                k = place[side, s]
+                if k < eaten[0, s, side] and left[0, s, side, k] < DUST_LOTS:
+                    k = next_rung(0, s, side, 0, k + 1, usd, scale, eaten, left)
+                    key[side, s] = (2 * side - 1) * base[0, s, side] + offset[0, 0, k] if k < usd.shape[2] else EMPTY
         bid, ask = best_levels(key)
         results[2, t], results[3, t] = bid * grid, ask * grid
 
