@@ -145,6 +145,64 @@ def test_the_desks_scripts_find_what_we_find_and_the_command_ends_well_without_p
     assert "left out by --without-peers" in done.stdout and "not decided" in done.stdout and "MISSED" in done.stdout
 
 
+def test_powers_are_fitted_per_curve_and_said_in_words() -> None:
+    code = """
+import json, case_growth as growth
+for n in (10, 100, 1000):
+    growth.POINTS.append(growth.Point("watch, crash", "accounts", n, f"w {n}"))
+    growth.POINTS.append(growth.Point("books", "markets", n, f"b {n}"))
+times = {f"w {n}": 5e-6 * n**2 for n in (10, 100, 1000)} | {"b 10": 1.0, "b 100": 1.0, "b 1000": 10.0}
+times |= {f"watch, {kind}, {far} far accounts": 2.0 if far == "and" else 1.0 for kind in ("crash", "calm") for far in ("and", "without")}
+ratios = growth.fitted([{"name": name, "wall_s_median": wall} for name, wall in times.items()])
+print(json.dumps([ratios, growth.sentences(ratios), [growth.grows(power) for power in (0.1, 0.5, 1.0, 1.5)]]))
+"""
+    ratios, sentences, words = json.loads(peers_say(code))
+    assert ratios["watch, crash by accounts: exponent"] == pytest.approx(2.0)
+    assert ratios["books by markets: exponent"] == pytest.approx(0.5) and ratios["books by markets: exponent at the end"] == pytest.approx(1.0)
+    assert sentences[0].startswith("watch, crash: time grows faster than accounts (power 2.00 from 10 to 1e+03")
+    assert sentences[1].startswith("books: time grows slower than markets") and "2.00 times the time" in sentences[-1]
+    assert words == ["hardly depends on", "grows slower than", "grows like", "grows faster than"]
+
+
+@pytest.mark.slow
+def test_growth_times_every_curve(tmp_path: Path) -> None:
+    code = f"""
+import sys, harness, run, case_growth as growth
+harness.CASES["growth"][1]["small"], harness.PROBE_BYTES = 2_000, 800_000
+growth.MARKET_COUNTS, growth.STEP_COUNTS, growth.FALLS, growth.BOOK_STEPS = (10, 20), (900, 1_200), (0.3, 0.73), (10, 20)
+sys.argv = ["run.py", "growth", "--size", "small", "--out", {str(tmp_path)!r}, "--here"]
+assert run.main() == 0
+"""
+    said = peers_say(code)
+    report = json.loads((tmp_path / "growth-small.json").read_text())
+    curves = {name.split(":")[0] for name in report["ratios"]}
+    assert {
+        "watch, crash by accounts",
+        "watch, calm by markets",
+        "watch, crash by steps",
+        "watch, crash by share liquidated",
+        "margin sweep by accounts",
+    } <= curves
+    assert {"books by markets", "books by steps", "arming by accounts", "margin sweep by markets"} <= curves
+    assert all(sentence in said for sentence in report["sentences"]) and len(report["sentences"]) == 12
+
+
+@pytest.mark.slow
+def test_paths_are_run_in_one_process_and_in_two(tmp_path: Path) -> None:
+    code = f"""
+import sys, harness, run, case_paths as paths
+harness.PROBE_BYTES, paths.RUNS, text = 800_000, 1, paths.scenario_text(3, 200, 30)
+paths.scenario_text = lambda: text
+assert paths.run_paths(text, [1]) == paths.run_paths(text, [1])
+sys.argv = ["run.py", "paths", "--size", "small", "--out", {str(tmp_path)!r}, "--here"]
+assert run.main() == 0
+"""
+    peers_say(code)
+    report = json.loads((tmp_path / "paths-small.json").read_text())
+    assert [one["threads"] for one in report["results"]] == [1, 2]
+    assert report["ratios"]["two_processes_vs_one"] == pytest.approx(2.0 * report["ratios"]["parallel_efficiency"]) > 0.0
+
+
 def test_an_unknown_case_is_refused() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "run.py"), "weather"],
