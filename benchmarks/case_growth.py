@@ -1,8 +1,8 @@
 """How time grows with accounts, markets, steps and the share of accounts liquidated: watch ladders, the margin sweep, the books.
 
 One thing changes, the others stay: a tenth of the case's size in accounts, 200 markets, 3,600 steps, the crash of `case_watch`. Accounts, paths and sweeps are
-those of `case_watch`, books those of `case_books`, and so are the estimates. Exponents are fitted by least squares to the logarithms of time and of what changes;
-"end" is the exponent between the last two points, which says more where curves bend.
+those of `case_watch`, books those of `case_books`, and so are the estimates. Exponents are fitted by least squares to the logarithms of the best time and of what
+changes; "end" is the exponent between the last two points, which says more where curves bend.
 
 Share: the fall of the crash is scaled. Far accounts: the same accounts once more, with ten times their size in cash, who are never near the line.
 """
@@ -25,6 +25,7 @@ from waxline.accounts.margin_book import Balances, Legs, MixedBook, Prices
 MARKETS, STEPS = 200, 3_600
 MARKET_COUNTS, STEP_COUNTS, FALLS = (10, 30, 100, 300, 1_000), (900, 1_800, 3_600, 7_200), (0.1, 0.2, 0.4, 0.73, 1.2)
 BOOK_STEPS = (125, 250, 500)
+PARTS, LEAST = (1_000, 100, 10, 1), 10_000
 RUNS = 3
 
 
@@ -91,7 +92,7 @@ def with_far(people: Population, mark: np.ndarray) -> Population:
 
 def fitted(found: list[dict[str, Any]]) -> dict[str, float]:
     """Return exponents per curve and axis, the range of what changed, and what doubling far accounts costs."""
-    time = {one["name"]: one["wall_s_median"] for one in found}
+    time = {one["name"]: one["wall_s_best"] for one in found}
     curves: dict[tuple[str, str], list[Point]] = {}
     for point in POINTS:
         curves.setdefault((point.curve, point.axis), []).append(point)
@@ -138,7 +139,7 @@ def growth(size: int, pool: ThreadPoolExecutor) -> Iterator[Work]:
     POINTS.clear()
     base, mark = max(size // 10, 10), marks(MARKETS)
     paths = {"crash": path(True, mark), "calm": path(False, mark)}
-    for count in sorted({max(size // part, 10) for part in (1_000, 100, 10, 1)}):
+    for count in sorted({max(size // part, 10) for part in PARTS if size // part >= LEAST or part <= 10}):
         book = book_of(population(count, mark), mark)
         yield sweep_work(book, mark, named("margin sweep", "accounts", count, f"{count:,} accounts"))
         name = named("arming", "accounts", count, f"{count:,} accounts")

@@ -153,7 +153,7 @@ for n in (10, 100, 1000):
     growth.POINTS.append(growth.Point("books", "markets", n, f"b {n}"))
 times = {f"w {n}": 5e-6 * n**2 for n in (10, 100, 1000)} | {"b 10": 1.0, "b 100": 1.0, "b 1000": 10.0}
 times |= {f"watch, {kind}, {far} far accounts": 2.0 if far == "and" else 1.0 for kind in ("crash", "calm") for far in ("and", "without")}
-ratios = growth.fitted([{"name": name, "wall_s_median": wall} for name, wall in times.items()])
+ratios = growth.fitted([{"name": name, "wall_s_best": wall} for name, wall in times.items()])
 print(json.dumps([ratios, growth.sentences(ratios), [growth.grows(power) for power in (0.1, 0.5, 1.0, 1.5)]]))
 """
     ratios, sentences, words = json.loads(peers_say(code))
