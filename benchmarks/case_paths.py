@@ -27,7 +27,7 @@ HEAD = """\
 name: twenty
 title: Twenty assets on one venue
 sources: {A: "assumed: round numbers for a measurement"}
-clock: {start_utc: 2025-10-10T20:47:00Z, t0_utc: 2025-10-10T20:50:00Z, duration_s: DURATION, step_s: 1}
+clock: {start_utc: 2025-10-10T20:49:50Z, t0_utc: 2025-10-10T20:50:00Z, duration_s: DURATION, step_s: 1}
 shock: {news: {size: 0.12, legs: [{at_s: 0, share_frac: 1.0, rise_tau_s: 120, decay_tau_s: 1500, lasting_frac: 0.75}]}}
 venues:
   - {name: venue, kind: exchange, margin: unified, taker_fee_bps: 5, maker_fee_bps: 2, fund_usd: 3e7, index: {weights: {venue: 1}}, deleveraging: profit_times_leverage, source: A}
@@ -35,6 +35,7 @@ tiers:
   - {name: alt, steps: [[2e5, 0.01], [1e6, 0.025], [5e6, 0.05]], source: A}
 population: {traders: TRADERS}
 whales: {named: []}
+pool: {collateral_usd: {C0: 2e7}, venues: [venue]}
 """
 
 
