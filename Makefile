@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check slow verify bench docs lock clean
+.PHONY: help demo test check slow verify bench peers compare docs lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,12 @@ verify: $(READY) ## hold the program against published and closed-form results, 
 
 bench: $(READY) ## measure the kernels: SIZE=small, medium or large, CASES=names (all without); results in benchmarks/results
 	@$(BIN)/python benchmarks/run.py $(CASES) --size $(or $(SIZE),medium)
+
+peers: $(READY) ## give the same work to waxline and to what others use, in an environment of its own: SIZE=small or medium
+	@$(BIN)/python benchmarks/peers/run.py --size $(or $(SIZE),medium)
+
+compare: $(READY) ## compare two result files of a benchmark: A=FILE B=FILE; exit status 1 where B is slower
+	@$(BIN)/python benchmarks/compare.py $(A) $(B)
 
 docs: $(READY) ## run the commands shown in the documents and write their output and picture there
 	@$(BIN)/python docs/refresh.py

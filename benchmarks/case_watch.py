@@ -39,10 +39,10 @@ LINE_BYTES = 64
 PRICE_BYTES = 8 + 2 * 16
 
 
-def rules() -> BookRules:
-    """Return the rules of 200 perps with one tier and cash that counts in full."""
-    tables = [np.full((MARKETS, 1), value) for value in (np.inf, RATE, 0.0)]
-    none, flags = np.zeros(MARKETS, dtype=np.int64), np.zeros(MARKETS, dtype=bool)
+def rules(markets: int = MARKETS) -> BookRules:
+    """Return the rules of perps with one tier and cash that counts in full."""
+    tables = [np.full((markets, 1), value) for value in (np.inf, RATE, 0.0)]
+    none, flags = np.zeros(markets, dtype=np.int64), np.zeros(markets, dtype=bool)
     return BookRules(*tables, flags, none, np.full((1, 1), np.inf), np.ones((1, 1)), np.zeros(1, dtype=bool), 0)
 
 
@@ -56,11 +56,11 @@ class Population(NamedTuple):
 
 
 def population(size: int, mark: np.ndarray) -> Population:
-    """Return `size` accounts; see the top of the file."""
+    """Return `size` accounts in as many markets as there are marks; see the top of the file."""
     rng = np.random.Generator(np.random.PCG64(20251010))
-    popular = 1.0 / np.arange(1, MARKETS + 1)
+    popular = 1.0 / np.arange(1, mark.size + 1)
     account = np.repeat(np.arange(size), rng.integers(1, WIDEST + 1, size))
-    market = rng.choice(MARKETS, account.size, p=popular / popular.sum())
+    market = rng.choice(mark.size, account.size, p=popular / popular.sum())
     kind = rng.random(size)[account]
     side = np.where(kind < 0.2, rng.choice([-1.0, 1.0], account.size), np.where(kind < 0.44, -1.0, 1.0))
     usd = np.exp(rng.normal(7.0, 2.0, account.size))
@@ -68,16 +68,16 @@ def population(size: int, mark: np.ndarray) -> Population:
     return Population(account, market, side * usd / mark[market], gross * (RATE + rng.uniform(0.02, 1.0, size)))
 
 
-def path(crash: bool, mark: np.ndarray) -> np.ndarray:
-    """Return prices [3,600, 200 + 1] (the last is the dollar): calm, or calm with a fall of the median market by half in 300 steps and a partial rebound."""
+def path(crash: bool, mark: np.ndarray, count: int = STEPS, fall: float = 0.73) -> np.ndarray:
+    """Return prices [count, M + 1] (the last is the dollar): calm, or calm with a fall (log, median market) in 300 steps and a partial rebound."""
     rng = np.random.Generator(np.random.PCG64(7))
-    steps = 1e-4 * (rng.normal(0.0, 1.0, (STEPS, 1)) + rng.normal(0.0, 1.0, (STEPS, MARKETS)))
+    steps = 1e-4 * (rng.normal(0.0, 1.0, (count, 1)) + rng.normal(0.0, 1.0, (count, mark.size)))
     if crash:
-        beta = np.exp(rng.normal(0.0, 0.4, MARKETS))
-        begin = STEPS // 4
-        steps[begin : begin + CRASH_STEPS] += -0.73 * beta / CRASH_STEPS + 5e-4 * rng.normal(0.0, 1.0, (CRASH_STEPS, MARKETS))
+        beta = fall / 0.73 * np.exp(rng.normal(0.0, 0.4, mark.size))
+        begin = count // 4
+        steps[begin : begin + CRASH_STEPS] += -0.73 * beta / CRASH_STEPS + 5e-4 * rng.normal(0.0, 1.0, (CRASH_STEPS, mark.size))
         steps[begin + CRASH_STEPS : begin + 3 * CRASH_STEPS] += 0.3 * beta / (2 * CRASH_STEPS)
-    return np.column_stack([mark * np.exp(np.cumsum(steps, axis=0)), np.ones(STEPS)])
+    return np.column_stack([mark * np.exp(np.cumsum(steps, axis=0)), np.ones(count)])
 
 
 @njit

@@ -52,15 +52,20 @@ Ratios = Callable[[list[dict[str, Any]]], dict[str, float]]
 Case = Callable[[int, ThreadPoolExecutor], Iterator[Work]]
 CASES: dict[str, tuple[Case, dict[str, int]]] = {}
 RATIOS: dict[str, Ratios] = {}
+SAYS: dict[str, Callable[[dict[str, float]], list[str]]] = {}
 
 
-def case(name: str, small: int, medium: int, large: int, ratios: Ratios | None = None) -> Callable[[Case], Case]:
-    """Register a case under `name` with its three sizes; `ratios` makes figures that compare its results, by name."""
+def case(
+    name: str, small: int, medium: int, large: int, ratios: Ratios | None = None, says: Callable[[dict[str, float]], list[str]] | None = None
+) -> Callable[[Case], Case]:
+    """Register a case under `name` with its three sizes; `ratios` makes figures that compare its results, by name, `says` sentences of them."""
 
     def register(function: Case) -> Case:
         CASES[name] = (function, {"small": small, "medium": medium, "large": large})
         if ratios is not None:
             RATIOS[name] = ratios
+        if says is not None:
+            SAYS[name] = says
         return function
 
     return register
@@ -157,7 +162,11 @@ def run_case(name: str, size: str) -> dict[str, Any]:
             start = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     report = {"case": name, "size": size, "items": sizes[size], "setup_s": setup_s, "peak_bytes": peak, "machine": machine(load), "results": found}
-    return report | ({"ratios": RATIOS[name](found)} if name in RATIOS else {})
+    if name in RATIOS:
+        report["ratios"] = RATIOS[name](found)
+    if name in SAYS:
+        report["sentences"] = SAYS[name](report["ratios"])
+    return report
 
 
 def machine(load: tuple[float, float, float]) -> dict[str, Any]:
@@ -176,18 +185,20 @@ def machine(load: tuple[float, float, float]) -> dict[str, Any]:
 
 def table_text(report: dict[str, Any]) -> str:
     """Return the figures of a case for people."""
+    wide = max([34, *(len(one["name"]) + 1 for one in report["results"])])
     lines = [
         f"{report['case']}, {report['size']}: {report['items']:,} items; set-up {report['setup_s']:.1f} s, peak memory {report['peak_bytes'] / 1e6:,.0f} MB",
-        f"{'work':34}{'threads':>8}{'per s':>14}{'best':>14}{'first call':>12}{'estimate':>11}{'median':>11}{'ratio':>7}{'best':>7}  bars",
+        f"{'work':{wide}}{'threads':>8}{'per s':>14}{'best':>14}{'first call':>12}{'estimate':>11}{'median':>11}{'ratio':>7}{'best':>7}  bars",
     ]
     for one in report["results"]:
         lines.append(
-            f"{one['name']:34}{one['threads']:>8}{_rate(one['per_s_median']):>14}{_rate(one['per_s_best']):>14}{one['first_call_s']:>10.2f} s"
+            f"{one['name']:{wide}}{one['threads']:>8}{_rate(one['per_s_median']):>14}{_rate(one['per_s_best']):>14}{one['first_call_s']:>10.2f} s"
             f"{one['estimate_s'] * 1e3:>8.2f} ms{one['wall_s_median'] * 1e3:>8.2f} ms{one['ratio_median']:>7.2f}{one['ratio_best']:>7.2f}  {_bars(one)}"
         )
     probes = {one["threads"]: (one["read_bytes_per_s"] / 1e9, one["write_bytes_per_s"] / 1e9) for one in report["results"]}
     lines += [f"memory on {threads} thread(s): read {read:.1f} GB/s, write {write:.1f} GB/s" for threads, (read, write) in sorted(probes.items())]
     lines += [f"{name}: {value:,.4g}" for name, value in report.get("ratios", {}).items()]
+    lines += report.get("sentences", [])
     return "\n".join(lines)
 
 
