@@ -14,6 +14,8 @@ if os.environ.get("WAXLINE_FAST") != "1":
     if "numba" in sys.modules:
         raise RuntimeError("numba was imported before the tests could switch its bounds checks on")
     os.environ["NUMBA_BOUNDSCHECK"] = "1"
+    # Takes half the time to compile; that full optimisation gives the same bytes is a test in `make slow` (tests/test_compiled_alike.py).
+    os.environ.setdefault("NUMBA_OPT", "1")
 
 from hypothesis import settings
 

@@ -16,8 +16,8 @@ from waxline.cli.main import app
 from waxline.cli.what_if import AS_IT_IS, USUAL, measure, read_case, tables, usual_cases
 from waxline.errors import ScenarioError
 from waxline.simulation.gains import GROUPS, gains_of, sides_of, worth_of
+from waxline.simulation.ledger import sums_of
 from waxline.simulation.run import open_state, simulate
-from waxline.simulation.upkeep import ledger_sums
 
 RUIN = ("shock.news.size=0.35", "markets[*].depth_usd*=0.3", "clock.duration_s=8m")
 
@@ -38,8 +38,7 @@ def test_the_vaults_case_is_asked_only_where_there_is_one() -> None:
 
 def owned_by_all(state: Any) -> float:
     """Return what all accounts own in USD by the sums of the ledger, less what came from outside and what nobody paid."""
-    assets = np.zeros(len(state.names.assets))
-    ledger_sums(state.markets, state.cells, state.traders, state.portfolios, state.venues, np.zeros(assets.size), assets)
+    assets = sums_of(state) - state.pending.outside
     cells, portfolios, spot = state.cells, state.portfolios, ~state.markets.perp
     mid = np.exp(state.books.mid)
     places = state.prices.spot_market

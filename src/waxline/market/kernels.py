@@ -338,12 +338,3 @@ def bounded_mid(bid, ask, grid, last_mid):
     if ask != NO_LEVEL:
         return min(last_mid, ask * grid)
     return last_mid
-    """Return the log mid of the best levels; when a side is empty the last mid, bounded by the side that remains."""
-    mid = last_mid
-    if bid != NO_LEVEL and ask != NO_LEVEL:
-        mid = 0.5 * (bid + ask) * grid
-    elif bid != NO_LEVEL:
-        mid = max(last_mid, bid * grid)
-    elif ask != NO_LEVEL:
-        mid = min(last_mid, ask * grid)
-    return mid

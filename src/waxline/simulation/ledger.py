@@ -5,9 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from waxline.simulation.state import State
 from waxline.simulation.upkeep import ledger_sums, net_positions
+
+
+def sums_of(state: State) -> NDArray[np.float64]:
+    """Return `ledger_sums` of a state: units of every asset [A] over all accounts, funds, fees and the outside world; positions at cost in asset 0."""
+    traders, portfolios, venues = state.traders, state.portfolios, state.venues
+    assets = np.zeros(len(state.names.assets))
+    ledger_sums(
+        state.markets.perp, state.markets.asset, state.cells, traders.cash, traders.cost, portfolios.balance, portfolios.cost, venues.fees, venues.fund_cash,
+        state.pending.outside, assets,
+    )  # fmt: skip
+    return assets
+
+
+def positions_of(state: State) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return open interest [M] and longs less shorts [M] of every perp in coins, by `net_positions`."""
+    longs, net = np.zeros(state.markets.venue.size), np.zeros(state.markets.venue.size)
+    net_positions(state.markets.perp, state.cells.quantity, state.traders.market, state.traders.quantity, state.portfolios.position, longs, net)
+    return longs, net
 
 
 class Ledger:
@@ -15,20 +34,13 @@ class Ledger:
 
     def __init__(self, state: State) -> None:
         """Sum every asset once before the first step."""
-        self.start = self.sums(state)
+        self.start = sums_of(state)
         self.scale = self.gross(state)
         self.worst = 0.0
         self.worst_t_s = float(state.clock.t_s)
         self.worst_asset = ""
         self.net_worst = 0.0
         self.checks = 0
-
-    @staticmethod
-    def sums(state: State) -> np.ndarray:
-        """Return the sum of every asset over all accounts, funds, fees and the outside world."""
-        assets = np.zeros(len(state.names.assets))
-        ledger_sums(state.markets, state.cells, state.traders, state.portfolios, state.venues, state.pending.outside, assets)
-        return assets
 
     @staticmethod
     def gross(state: State) -> np.ndarray:
@@ -42,7 +54,7 @@ class Ledger:
 
     def check(self, state: State) -> None:
         """Compare with the start; keep the worst relative error; raise AssertionError with asset, time and size beyond the tolerance."""
-        error = np.abs(self.sums(state) - self.start) / self.scale
+        error = np.abs(sums_of(state) - self.start) / self.scale
         a = int(np.argmax(error))
         self.checks += 1
         if error[a] > self.worst:
@@ -53,8 +65,7 @@ class Ledger:
 
     def check_positions(self, state: State) -> None:
         """Check that longs equal shorts in every perp."""
-        longs, net = np.zeros(state.markets.venue.size), np.zeros(state.markets.venue.size)
-        net_positions(state.markets, state.cells, state.traders, state.portfolios, longs, net)
+        longs, net = positions_of(state)
         perp = state.markets.perp & (longs > 0.0)
         if perp.any():
             worst = float(np.max(np.abs(net[perp]) / longs[perp]))

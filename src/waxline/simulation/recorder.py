@@ -31,8 +31,8 @@ from waxline.liquidation.tables import (
 )
 from waxline.results.schema import ACCOUNT_STATUS, BIN_STEPS, N_CAUSES, PAYERS, SHARE_COLUMNS, STAGES, table
 from waxline.simulation.build_accounts import BORROWER, HOLDER, MAKER, WHALE
+from waxline.simulation.ledger import positions_of
 from waxline.simulation.state import State
-from waxline.simulation.upkeep import net_positions
 from waxline.simulation.waterfall import fund_values
 
 Float32 = NDArray[np.float32]
@@ -109,9 +109,7 @@ class Recorder:
         series["empty"][b] = sums["empty"]
         series["quote"][b] = sums["quote"] / n
         series["buyer_cash"][b] = state.cells.cash[Cell.VALUE_BUYER]
-        longs, net = np.zeros(state.markets.venue.size), np.zeros(state.markets.venue.size)
-        net_positions(state.markets, state.cells, state.traders, state.portfolios, longs, net)
-        series["interest"][b] = longs
+        series["interest"][b], _ = positions_of(state)
         for name, values in self.cause_sums.items():
             self.causes[name][b] = values
             values[:] = 0.0

@@ -134,67 +134,67 @@ def open_tranche(traders, cells, kind, m, v, i, side, part, distance, mark, take
 
 
 @njit
-def ledger_sums(markets, cells, traders, portfolios, venues, outside, assets):
-    """Return sums [A] that never change: cash minus cost of positions over all accounts, and units of every other asset; and the largest
-    net position of a perp relative to its open interest.
+def ledger_sums(perp, market_asset, cells, trader_cash, trader_cost, balance, cost, venue_fees, fund_cash, outside, assets):
+    """Return sums [A] that never change: cash minus cost of positions over all accounts, and units of every other asset.
+
+    Cells as `Cells`; trader_cash, trader_cost [N]; balance [P, A], cost [P, M] of portfolios; venue_fees, fund_cash [V]; outside [A]. Writes assets.
     """
     cash = 0.0
-    own, paid = traders.cash, traders.cost
     first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
-    whole = own.size - own.size % 4
+    whole = trader_cash.size - trader_cash.size % 4
     for i in range(0, whole, 4):
-        first += own[i] - paid[i]
-        second += own[i + 1] - paid[i + 1]
-        third += own[i + 2] - paid[i + 2]
-        fourth += own[i + 3] - paid[i + 3]
-    for i in range(whole, own.size):
-        first += own[i] - paid[i]
+        first += trader_cash[i] - trader_cost[i]
+        second += trader_cash[i + 1] - trader_cost[i + 1]
+        third += trader_cash[i + 2] - trader_cost[i + 2]
+        fourth += trader_cash[i + 3] - trader_cost[i + 3]
+    for i in range(whole, trader_cash.size):
+        first += trader_cash[i] - trader_cost[i]
     cash += (first + second) + (third + fourth)
-    for v in range(venues.fees.size):
-        cash += venues.fees[v] + venues.fund_cash[v]
+    for v in range(venue_fees.size):
+        cash += venue_fees[v] + fund_cash[v]
     for a in range(assets.size):
         assets[a] = outside[a]
-    for p in range(portfolios.venue.size):
+    for p in range(balance.shape[0]):
         for a in range(assets.size):
-            assets[a] += portfolios.balance[p, a]
+            assets[a] += balance[p, a]
     for k in range(cells.cash.shape[0]):
-        for m in range(markets.venue.size):
+        for m in range(perp.size):
             cash += cells.cash[k, m] - cells.cost[k, m]
-            if not markets.perp[m]:
-                assets[markets.asset[m]] += cells.quantity[k, m]
+            if not perp[m]:
+                assets[market_asset[m]] += cells.quantity[k, m]
     first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
-    whole = markets.venue.size - markets.venue.size % 4
-    for p in range(portfolios.venue.size):
+    whole = perp.size - perp.size % 4
+    for p in range(cost.shape[0]):
         for m in range(0, whole, 4):
-            first += portfolios.cost[p, m]
-            second += portfolios.cost[p, m + 1]
-            third += portfolios.cost[p, m + 2]
-            fourth += portfolios.cost[p, m + 3]
-        for m in range(whole, markets.venue.size):
-            first += portfolios.cost[p, m]
+            first += cost[p, m]
+            second += cost[p, m + 1]
+            third += cost[p, m + 2]
+            fourth += cost[p, m + 3]
+        for m in range(whole, perp.size):
+            first += cost[p, m]
     cash -= (first + second) + (third + fourth)
     assets[0] += cash
 
 
 @njit
-def net_positions(markets, cells, traders, portfolios, long_total, net):
-    """Set long_total [M] (coins, the open interest) and net [M] (longs less shorts) of every perp."""
-    for m in range(markets.venue.size):
+def net_positions(perp, cell_quantity, trader_market, trader_quantity, position, long_total, net):
+    """Set long_total [M] (coins, the open interest) and net [M] (longs less shorts) of every perp; cell_quantity [KINDS, M], position [P, M]."""
+    for m in range(perp.size):
         long_total[m] = 0.0
         net[m] = 0.0
-    for i in range(traders.quantity.size):
-        quantity = traders.quantity[i]
+    for i in range(trader_quantity.size):
+        quantity = trader_quantity[i]
         if quantity != 0.0:
-            net[traders.market[i]] += quantity
+            net[trader_market[i]] += quantity
             if quantity > 0.0:
-                long_total[traders.market[i]] += quantity
-    for k in range(cells.quantity.shape[0]):
-        for m in range(markets.venue.size):
-            if markets.perp[m]:
-                net[m] += cells.quantity[k, m]
-                long_total[m] += max(cells.quantity[k, m], 0.0)
-    for p in range(portfolios.venue.size):
-        for m in range(markets.venue.size):
-            if portfolios.position[p, m] != 0.0:
-                net[m] += portfolios.position[p, m]
-                long_total[m] += max(portfolios.position[p, m], 0.0)
+                long_total[trader_market[i]] += quantity
+    for k in range(cell_quantity.shape[0]):
+        for m in range(perp.size):
+            if perp[m]:
+                net[m] += cell_quantity[k, m]
+                long_total[m] += max(cell_quantity[k, m], 0.0)
+    for p in range(position.shape[0]):
+        for m in range(perp.size):
+            if position[p, m] != 0.0:
+                net[m] += position[p, m]
+                long_total[m] += max(position[p, m], 0.0)
