@@ -16,7 +16,20 @@ from small_world import TEXT
 def hashes(folder: Path, scenario: Path, settings: dict[str, str]) -> dict[str, str]:
     """Return the hashes of the files of a run made with kernels compiled under `settings`."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
-    command = [sys.executable, "-m", "waxline", "run", str(scenario), "--out", str(folder), "--quiet", "--set", "clock.duration_s=8m", "--set", "shock.news.size=0.2"]
+    command = [
+        sys.executable,
+        "-m",
+        "waxline",
+        "run",
+        str(scenario),
+        "--out",
+        str(folder),
+        "--quiet",
+        "--set",
+        "clock.duration_s=8m",
+        "--set",
+        "shock.news.size=0.2",
+    ]
     subprocess.run(command, env=kept | settings, check=True, capture_output=True)
     found: dict[str, str] = json.loads((folder / "hashes.json").read_text(encoding="utf-8"))
     return found

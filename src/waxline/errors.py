@@ -25,3 +25,9 @@ class FactsError(WaxlineError):
     """Report a facts file that cannot be read."""
 
     exit_status = 2
+
+
+class SimulationLimitError(WaxlineError):
+    """Report that a run does not fit: a table of it is full, or its memory is not there."""
+
+    exit_status = 3

@@ -56,8 +56,11 @@ def simulate(scenario: Any, seed: int, asked: dict[str, Any], *, baseline: bool 
     """Run `scenario` with progress on stderr and return the result with its summary; `asked` (provenance) joins the manifest."""
     say_if_compiling(quiet)
     from waxline.analysis.summary import summarise
+    from waxline.simulation.memory import available_bytes, memory_line
     from waxline.simulation.run import run_scenario
 
+    if (line := memory_line(scenario, available_bytes())) is not None:
+        say(line, quiet)
     with Progress(quiet) as progress:
         run = run_scenario(scenario, seed=seed, progress=progress.step, baseline=baseline)
     run.manifest.update(asked)

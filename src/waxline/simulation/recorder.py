@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from waxline.accounts.lines import owes, requirement_of, slack_of
 from waxline.accounts.tables import CASH, Cell, Status
+from waxline.liquidation.kernels import CELL_BASE
 from waxline.liquidation.tables import (
     FUND_BASE,
     R_ACCOUNT,
@@ -256,76 +258,69 @@ def venue_rows(state: State, start: NDArray[np.float64]) -> list[dict[str, Any]]
     return rows
 
 
-def account_kinds(state: State, ids: NDArray[np.int64]) -> tuple[list[str], list[str | None], NDArray[np.int64]]:
+def words(choices: Sequence[str | None], codes: NDArray[np.int64]) -> pl.Series:
+    """Return choices[code] for every code: text kept once per choice, not once per row."""
+    return pl.Series(choices, dtype=pl.String).gather(codes)
+
+
+def account_kinds(state: State, ids: NDArray[np.int64]) -> tuple[pl.Series, pl.Series, NDArray[np.int64]]:
     """Return kind, name and global number of accounts given as in orders and rows (trader, 10**9 + cell, FUND_BASE + venue, -1 - portfolio)."""
-    count = state.traders.quantity.size
-    kinds: list[str] = []
-    names: list[str | None] = []
-    numbers = np.zeros(ids.size, dtype=np.int64)
-    for n, i in enumerate(ids.tolist()):
-        if i >= FUND_BASE:
-            kinds.append("fund")
-            names.append(f"fund of {state.names.venues[i - FUND_BASE]}")
-            numbers[n] = count + state.portfolios.venue.size + Cell.COUNT + (i - FUND_BASE)
-        elif i >= 10**9:
-            kinds.append("holder")
-            names.append("carry book" if i - 10**9 == Cell.CARRY else "shorts without leverage")
-            numbers[n] = count + state.portfolios.venue.size + (i - 10**9)
-        elif i >= 0:
-            kinds.append("trader" if i < state.drawn_traders else "tranche")
-            names.append(None)
-            numbers[n] = i
-        else:
-            p = -1 - i
-            kinds.append(state.names.portfolio_kinds[p])
-            names.append(state.names.portfolios[p] if state.portfolios.kind[p] != BORROWER else None)
-            numbers[n] = count + p
-    return kinds, names, numbers
+    names, portfolios, count = state.names, state.portfolios, state.traders.quantity.size
+    large = portfolios.venue.size
+    fund, trader, portfolio = ids >= FUND_BASE, (ids >= 0) & (ids < CELL_BASE), ids < 0
+    cell = ~fund & ~trader & ~portfolio
+    kinds = ["fund", "holder", "trader", "tranche", *names.portfolio_kinds]
+    kind = np.select([fund, cell, trader], [0, 1, np.where(ids < state.drawn_traders, 2, 3)], 4 - 1 - ids)
+    called = [None, "carry book", "shorts without leverage", *(f"fund of {venue}" for venue in names.venues)]
+    own = [name if k != BORROWER else None for name, k in zip(names.portfolios, portfolios.kind, strict=True)]
+    name = np.select(
+        [fund, cell, trader], [3 + ids - FUND_BASE, np.where(ids == CELL_BASE + Cell.CARRY, 1, 2), np.zeros_like(ids)], 3 + len(names.venues) - 1 - ids
+    )
+    number = np.select([fund, cell, trader], [count + large + Cell.COUNT + ids - FUND_BASE, count + large + ids - CELL_BASE, ids], count - 1 - ids)
+    return words(kinds, kind), words([*called, *own], name), number
 
 
 def liquidation_table(state: State) -> pl.DataFrame:
     """Return the liquidation record as a table."""
-    used = int(state.rows.used[0])
-    rows = state.rows.table[:used]
-    rows = rows[np.argsort(rows[:, R_T_S], kind="stable")]
-    account, market = rows[:, R_ACCOUNT].astype(np.int64), rows[:, R_MARKET].astype(np.int64)
-    stage = rows[:, R_STAGE].astype(np.int64)
+    rows = state.rows.table[: int(state.rows.used[0])]
+    order = np.argsort(rows[:, R_T_S], kind="stable")
+    # Column by column: a sorted copy of the whole record would be as large again.
+    account, market, stage, payer = (rows[order, column].astype(np.int64) for column in (R_ACCOUNT, R_MARKET, R_STAGE, R_PAYER))
     kinds, names, numbers = account_kinds(state, account)
     venue_of = np.where(market >= 0, state.markets.venue[market], 0)
-    portfolio_venue = np.array([state.portfolios.venue[-1 - i] if i < 0 else 0 for i in account], dtype=np.int64)
+    portfolio_venue = (
+        np.where(account < 0, state.portfolios.venue[np.where(account < 0, -1 - account, 0)], 0) if state.portfolios.venue.size else np.zeros_like(account)
+    )
     venue_of = np.where((market < 0) & (account < 0), portfolio_venue, venue_of)
     venue_of = np.where(account >= FUND_BASE, account - FUND_BASE, venue_of)
-    quantity, notional = rows[:, R_QUANTITY], rows[:, R_NOTIONAL]
-    pool = stage == STAGES.index("pool_liquidation")
-    venue_of = np.where(pool, portfolio_venue, venue_of)
+    quantity, notional = rows[order, R_QUANTITY], rows[order, R_NOTIONAL]
+    venue_of = np.where(stage == STAGES.index("pool_liquidation"), portfolio_venue, venue_of)
     with np.errstate(invalid="ignore", divide="ignore"):
         price = np.where(quantity > 0.0, notional / quantity, np.nan)
-    assets = [state.names.assets[state.markets.asset[m]] if m >= 0 else "USD" for m in market]
-    weight = np.array([state.people if kind in ("trader", "tranche") else 1.0 for kind in kinds])
     columns: dict[str, Any] = {
-        "t_s": rows[:, R_T_S],
+        "t_s": rows[order, R_T_S],
         "account": numbers,
         "account_kind": kinds,
         "account_name": names,
-        "venue": [state.names.venues[v] for v in venue_of],
-        "stage": [STAGES[s] for s in stage],
+        "venue": words(state.names.venues, venue_of),
+        "stage": words(STAGES, stage),
         "market_id": market,
-        "asset": assets,
-        "side": rows[:, R_SIDE],
+        "asset": words([*state.names.assets, "USD"], np.where(market >= 0, state.markets.asset[market], len(state.names.assets))),
+        "side": rows[order, R_SIDE],
         "quantity": quantity,
         "price_usd": price,
         "notional_usd": notional,
-        "weight": weight,
-        "equity_usd": rows[:, R_EQUITY],
-        "profit_frac": rows[:, R_PROFIT],
-        "limit_usd": rows[:, R_LIMIT],
-        "shortfall_usd": rows[:, R_SHORTFALL],
-        "payer": [PAYERS[p] if p >= 0 else None for p in rows[:, R_PAYER].astype(np.int64)],
-        "generation": rows[:, R_GENERATION],
-        "counted": rows[:, R_COUNTED].astype(bool),
+        "weight": np.where((account >= 0) & (account < CELL_BASE), state.people, 1.0),
+        "equity_usd": rows[order, R_EQUITY],
+        "profit_frac": rows[order, R_PROFIT],
+        "limit_usd": rows[order, R_LIMIT],
+        "shortfall_usd": rows[order, R_SHORTFALL],
+        "payer": words([*PAYERS, None], np.where(payer >= 0, payer, len(PAYERS))),
+        "generation": rows[order, R_GENERATION],
+        "counted": rows[order, R_COUNTED].astype(bool),
     }
     for c, name in enumerate(SHARE_COLUMNS):
-        columns[name] = rows[:, R_SHARES + c]
+        columns[name] = rows[order, R_SHARES + c].astype(np.float32)
     return table("liquidations", columns)
 
 
@@ -336,14 +331,15 @@ def account_table(state: State, recorder: Recorder) -> pl.DataFrame:
     mark = state.prices.mark[traders.market]
     equity = traders.cash + traders.quantity * mark - traders.cost
     before = recorder.trader_equity_before if recorder.trader_equity_before is not None else equity
+    large = np.arange(portfolios.venue.size, dtype=np.int64)
     before_p = recorder.equity_before if recorder.equity_before is not None else portfolios.equity
     return table(
         "accounts",
         {
             "account": np.concatenate([np.arange(used), global_ids(state)]),
-            "kind": ["trader"] * state.drawn_traders + ["tranche"] * (used - state.drawn_traders) + state.names.portfolio_kinds,
-            "name": [None] * used + list(state.names.portfolios),
-            "venue": [state.names.venues[state.markets.venue[m]] for m in traders.market[:used]] + [state.names.venues[v] for v in portfolios.venue],
+            "kind": words(["trader", "tranche", *state.names.portfolio_kinds], np.concatenate([1 * (np.arange(used) >= state.drawn_traders), 2 + large])),
+            "name": words([None, *state.names.portfolios], np.concatenate([np.zeros(used, dtype=np.int64), 1 + large])),
+            "venue": words(state.names.venues, np.concatenate([state.markets.venue[traders.market[:used]], portfolios.venue])),
             "weight": np.concatenate([np.full(used, state.people), np.ones(portfolios.venue.size)]),
             "equity_before_usd": np.concatenate([before[:used], before_p]),
             "equity_end_usd": np.concatenate([equity[:used], portfolios.equity]),

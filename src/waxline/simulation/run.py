@@ -15,7 +15,7 @@ import polars as pl
 
 from waxline import __version__
 from waxline.accounts.tables import Cell
-from waxline.errors import WaxlineError
+from waxline.errors import SimulationLimitError
 from waxline.liquidation.parameters import SocialisingRule
 from waxline.results.run_result import RunResult
 from waxline.results.schema import FORMAT, N_CAUSES, table
@@ -36,12 +36,6 @@ from waxline.simulation.waterfall import keeper_books, maker_rows
 
 Progress = Callable[[int, int], None]
 POSITIONS_CHECK_STEPS = 10
-
-
-class SimulationLimitError(WaxlineError):
-    """Report that a table of the run is full."""
-
-    exit_status = 3
 
 
 def open_state(scenario: Scenario) -> State:
