@@ -12,6 +12,7 @@ import case_books  # noqa: F401  (registers its cases)
 import case_growth  # noqa: F401
 import case_margin  # noqa: F401
 import case_paths  # noqa: F401
+import case_simulation  # noqa: F401
 import case_watch  # noqa: F401
 from harness import CASES, SIZES, run_case, table_text
 
