@@ -57,6 +57,6 @@ def test_the_machine_says_how_much_is_free() -> None:
 @pytest.mark.parametrize("traders", [100_000, 1_000_000])
 def test_a_run_takes_about_what_was_said(traders: int) -> None:
     words = [f"population.traders={traders}", "clock.duration_s=3600", "ledger.every_steps=60"]
-    subprocess.run([sys.executable, "-c", PEAK, *words[:1], "clock.duration_s=1400", "halts=off"], check=True, capture_output=True)  # compiles
+    subprocess.run([sys.executable, "-c", PEAK, "population.traders=5000", *words[1:]], check=True, capture_output=True)  # compiles
     done = subprocess.run([sys.executable, "-c", PEAK, *words], check=True, capture_output=True, text=True)
     assert 0.6 < int(done.stdout) / expected_bytes(load_scenario("oct-2025", words)) < 1.4
