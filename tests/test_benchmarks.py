@@ -93,9 +93,9 @@ def test_what_is_not_a_result_file_is_refused(tmp_path: Path) -> None:
     assert "cannot be read" in compared(old, tmp_path / "missing.json").stderr
 
 
-def peers_say(code: str) -> str:
-    """Return what a snippet prints that may import the files of benchmarks/peers."""
-    folders = os.pathsep.join([str(ROOT / "benchmarks" / "peers"), str(ROOT / "benchmarks"), str(ROOT / "src")])
+def peers_say(code: str, *, folder: str = "peers") -> str:
+    """Return what a snippet prints that may import the files of benchmarks/peers (or of `folder`) and of benchmarks."""
+    folders = os.pathsep.join([str(ROOT / "benchmarks" / folder), str(ROOT / "benchmarks"), str(ROOT / "src")])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": folders})
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -173,7 +173,7 @@ growth.MARKET_COUNTS, growth.STEP_COUNTS, growth.FALLS, growth.BOOK_STEPS = (10,
 sys.argv = ["run.py", "growth", "--size", "small", "--out", {str(tmp_path)!r}, "--here"]
 assert run.main() == 0
 """
-    said = peers_say(code)
+    said = peers_say(code, folder=".")
     report = json.loads((tmp_path / "growth-small.json").read_text())
     curves = {name.split(":")[0] for name in report["ratios"]}
     assert {
@@ -184,7 +184,7 @@ assert run.main() == 0
         "margin sweep by accounts",
     } <= curves
     assert {"books by markets", "books by steps", "arming by accounts", "margin sweep by markets"} <= curves
-    assert all(sentence in said for sentence in report["sentences"]) and len(report["sentences"]) == 12
+    assert all(sentence in said for sentence in report["sentences"]) and len(report["sentences"]) >= 12
 
 
 @pytest.mark.slow
@@ -197,10 +197,11 @@ assert paths.run_paths(text, [1]) == paths.run_paths(text, [1])
 sys.argv = ["run.py", "paths", "--size", "small", "--out", {str(tmp_path)!r}, "--here"]
 assert run.main() == 0
 """
-    peers_say(code)
+    peers_say(code, folder=".")
     report = json.loads((tmp_path / "paths-small.json").read_text())
     assert [one["threads"] for one in report["results"]] == [1, 2]
-    assert report["ratios"]["two_processes_vs_one"] == pytest.approx(2.0 * report["ratios"]["parallel_efficiency"]) > 0.0
+    assert report["ratios"]["parallel_efficiency"] > 0.0
+    assert report["ratios"]["two_processes_vs_one"] == pytest.approx(2.0 * report["ratios"]["parallel_efficiency"])
 
 
 def test_an_unknown_case_is_refused() -> None:
