@@ -184,7 +184,7 @@ assert run.main() == 0
         "margin sweep by accounts",
     } <= curves
     assert {"books by markets", "books by steps", "arming by accounts", "margin sweep by markets"} <= curves
-    assert all(sentence in said for sentence in report["sentences"]) and len(report["sentences"]) >= 12
+    assert all(sentence in said for sentence in report["sentences"]) and len(report["sentences"]) == 14
 
 
 @pytest.mark.slow
