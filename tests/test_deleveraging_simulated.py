@@ -30,7 +30,7 @@ def result(run: Played) -> RunResult:
 
 
 # The other rules' orders and shares are tested without a simulation; here each kind stands once, all of them in `make slow`.
-USUAL = ("profit_times_leverage", "price_times_leverage", "unranked", "pro_rata", "risk_weighted")
+USUAL = ("profit_times_leverage", "price_times_leverage", "pro_rata")
 
 
 @pytest.mark.parametrize("rule", [name if name in USUAL else pytest.param(name, marks=pytest.mark.slow) for name in NAMES])

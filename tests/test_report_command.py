@@ -16,6 +16,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthetic_run().save(tmp_path_factory.mktemp("runs") / "one")
 
 
+@pytest.mark.slow
 def test_without_out_the_report_lies_in_the_run_folder(folder: Path) -> None:
     result = CliRunner().invoke(app, ["report", str(folder)])
     assert result.exit_code == 0, result.output

@@ -273,12 +273,14 @@ def test_one_market_one_account_and_one_liquidation_make_a_report() -> None:
     assert "1.00 M USD" in text
 
 
+@pytest.mark.slow
 def test_markets_that_never_trade_and_have_no_mid_make_a_report(run: RunResult) -> None:
     none = np.full_like(run.mid_usd, np.nan)
     text = render(replace(run, mid_usd=none, close_usd=none, low_usd=none, high_usd=none, mark_usd=none))
     assert not_numbers(text) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_before_the_news_makes_a_report(run: RunResult) -> None:
     rows, bins = 300, 30
     short = {
