@@ -55,7 +55,7 @@ lock: .bootstrap/.uv ## choose versions anew and write requirements.lock: hashes
 	  --generate-hashes --group dev --custom-compile-command "make lock" -o requirements.lock pyproject.toml
 
 clean: ## remove the environment and the caches; runs and results stay
-	@rm -rf .venv .bootstrap .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	@rm -rf .venv .bootstrap .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build benchmarks/peers/.venv
 	@find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv goes into its own folder: neither PEP 668 nor a missing ensurepip can forbid that. Where it cannot be had, pip does the same.

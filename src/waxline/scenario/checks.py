@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from waxline.limits import MARKET_STEPS, STEPS
-from waxline.liquidation.parameters import DeleveragingRule, SocialisingRule
 from waxline.parameter import CLASSES, ByClass
 from waxline.scenario.fields import Keys, has_keys, item_of, row_key, section_of, sections, written
 from waxline.scenario.problems import Problem, nearest
@@ -188,23 +187,16 @@ def _indices(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _deleveraging(scenario: Scenario) -> Iterator[Problem]:
-    """Look for venues that rank positions they do not have."""
+    """Look for venues that rank, or share losses over, positions they do not have."""
     perps = {market.venue for market in scenario.markets if market.kind is MarketKind.PERP}
     for venue in scenario.venues:
-        if venue.deleveraging is not DeleveragingRule.NONE and venue.name not in perps:
-            yield Problem(
-                f"venues[{venue.name}].deleveraging",
-                "ranks perp positions, and the venue has no perps",
-                f'"{venue.deleveraging.value}"',
-                "write deleveraging: none, or add a perp market",
-            )
-        if venue.socialising is not SocialisingRule.NONE and venue.name not in perps:
-            yield Problem(
-                f"venues[{venue.name}].socialising",
-                "shares losses over perp positions, and the venue has no perps",
-                f'"{venue.socialising.value}"',
-                "write socialising: none, or add a perp market",
-            )
+        for field, rule, does in (
+            ("deleveraging", venue.deleveraging, "ranks perp positions"),
+            ("socialising", venue.socialising, "shares losses over perp positions"),
+        ):
+            if rule.value != "none" and venue.name not in perps:
+                where = f"venues[{venue.name}].{field}"
+                yield Problem(where, f"{does}, and the venue has no perps", f'"{rule.value}"', f"write {field}: none, or add a perp market")
 
 
 def _tiers(scenario: Scenario) -> Iterator[Problem]:

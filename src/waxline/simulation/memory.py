@@ -23,6 +23,7 @@ ROWS_PER_TRADER, ORDERS_PER_TRADER = 2.5, 0.5
 """Rows and orders of a run in which three traders in ten are liquidated, per trader of all."""
 PRICES_PER_STEP = 5
 BOOK_BYTES = 2 * 8 * (8 * 40 + 4 * 300)
+"""Both sides of a book: rungs of its owners, and tables of its two shapes."""
 SAY_FROM_BYTES = 2_000_000_000
 
 

@@ -7,7 +7,7 @@
 5 claims, loans, funding, inventory   when due
 6 prices                              mid -> index -> mark, collateral, oracle
 7 watch ladders fire                  candidates -> exact check, one snapshot
-8 waterfall                           orders for the next clearing; takeover, deleveraging, bad debt
+8 waterfall                           orders for the next clearing; takeover, deleveraging, bad debt, socialised loss
 9 record, check                       (the run does this after each step)
 """
 
