@@ -78,7 +78,7 @@ def sweep_work(book: MixedBook, mark: np.ndarray, name: str) -> Work:
     """Return the work of valuing everybody once."""
     results = margin_book.empty_results(book)
     entries = sum(group.leg.size + group.coins.size for group in book.groups)
-    run = partial(margin_book.value_mixed, book, Prices(mark, np.ones(1)), *results)
+    run = partial(margin_book.value_mixed, book, Prices(mark, np.ones(1)), results)
     return Work(name, "entries", entries, run, 10 * entries + 16 * book.accounts, 16 * book.accounts, runs=3 * RUNS)
 
 

@@ -105,6 +105,6 @@ def _many_legs(size: int, pool: ThreadPoolExecutor, rng: np.random.Generator, ve
 
             def run(at: object = at, threaded: ThreadPoolExecutor | None = threaded, threads: int = threads) -> None:
                 now = prices if at is None else next(at)  # type: ignore[call-overload]
-                margin_book.value_mixed(book, now, *results, threaded, threads)
+                margin_book.value_mixed(book, now, results, threaded, threads)
 
             yield Work(f"many legs: {name}", "entries", entries, run, 10 * entries + 16 * size, 16 * size, threads, None, 1.5 if threads > 1 else None)

@@ -109,19 +109,19 @@ class Sweep:
     def values(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what backs each account and what it owes [accounts] at a row of prices."""
         prices = Prices(row[:MARKETS], row[MARKETS:])
-        table, up_to = margin_book.priced(self.pieces, prices)
+        table, per_contract, up_to = margin_book.priced(self.pieces, prices)
         settle = int(self.pieces.first_of_asset[self.rules.settles_in])
         backing, owed = np.zeros(self.live.size), np.zeros(self.live.size)
         for group in self.groups:
             amounts = group.coins
             if group.contracts.shape[1]:
                 family = np.searchsorted(self.first, group.coins_piece, side="right") - 1
-                amounts = group.coins - group.contracts * table[self.first[family], margin_kernels.PER_CONTRACT]
+                amounts = group.coins - group.contracts * per_contract[self.first[family]]
             leg_piece, coins_piece = self._piece(group.leg, group.leg_piece, up_to), self._piece(amounts, group.coins_piece, up_to)
-            one, other = np.zeros(group.row.size), np.zeros(group.row.size)
+            worth = np.zeros((group.row.size, 2))
             columns = (group.leg, leg_piece, group.coins, group.contracts, coins_piece, group.cash, group.cost)
-            margin_kernels.value_accounts(*columns, table, settle, up_to[settle:], prices.asset[self.rules.settles_in], one, other)
-            backing[group.row], owed[group.row] = one, other
+            margin_kernels.value_accounts(*columns, table, per_contract, settle, up_to[settle:], prices.asset[self.rules.settles_in], worth)
+            backing[group.row], owed[group.row] = worth.T
         return backing, owed
 
     def at_line(self, row: np.ndarray) -> np.ndarray:

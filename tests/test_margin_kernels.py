@@ -259,8 +259,8 @@ def test_threads_and_the_order_of_accounts_change_no_bit() -> None:
     book = margin_book.mixed_book(400, *columns(accounts), rules)
     results = margin_book.empty_results(book)
     with ThreadPoolExecutor(2) as pool:
-        margin_book.value_mixed(book, prices, *results, pool, 3)
-    assert (results[0] == backing[book.whole.row]).all() and (results[1] == owed[book.whole.row]).all()
+        margin_book.value_mixed(book, prices, results, pool, 3)
+    assert (results.T == [backing[book.whole.row], owed[book.whole.row]]).all()
 
 
 def test_a_group_larger_than_a_block_and_accounts_of_many_legs_are_valued_as_the_rules_say() -> None:
@@ -279,16 +279,17 @@ def test_a_group_larger_than_a_block_and_accounts_of_many_legs_are_valued_as_the
 
 def test_pieces_are_priced_as_a_student_would() -> None:
     pieces, prices = margin_book.pieces_of(book_rules(VENUE)), Prices(np.array(MARKS), np.array([0.97, *PRICES[1:]]))
-    table, ends = margin_book.priced(pieces, prices)
+    table, per_contract, ends = margin_book.priced(pieces, prices)
     seen = set()
     for k in range(ends.size):
         m, a, coins = int(pieces.market[k]), int(pieces.asset[k]), bool(pieces.in_coins[k])
         price = MARKS[m] if m >= 0 else float(prices.asset[a]) if a >= 0 else 1.0
-        per_contract = 1.0 / MARKS[3] if a == 1 else 0.0
-        wanted = [pieces.gives[k] * price, pieces.owed[k] * price, pieces.always[k] * (price if coins else 1.0), per_contract]
+        constant, paid = pieces.always[k] * (price if coins else 1.0), 1.0 / MARKS[3] if a == 1 else 0.0
+        wanted = [pieces.gives[k] * price, pieces.owed[k] * price, constant if a >= 0 else 0.0, 0.0 if a >= 0 else constant]
         assert table[k].tolist() == pytest.approx(wanted, rel=1e-15), k
+        assert per_contract[k] == pytest.approx(paid, rel=1e-15), k
         assert ends[k] == pytest.approx(pieces.up_to[k] / (1.0 if coins else price), rel=1e-15), k
-        seen.add((m >= 0, a >= 0, coins, per_contract > 0.0))
+        seen.add((m >= 0, a >= 0, coins, paid > 0.0))
     assert len(seen) == 4
 
 

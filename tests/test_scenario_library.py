@@ -160,8 +160,9 @@ def test_perps_without_a_table_have_the_dated_tiers_of_their_venue() -> None:
     from waxline.scenario.venue_rules import venue_rules
 
     scenario = load_scenario("oct-2025")
-    rules = venue_rules("binance")
-    for market in (row for row in scenario.markets if row.venue == "binance" and str(row.kind) == "perp"):
-        table = rules.tiers_of(market.asset) or rules.tiers_of("OTHER")
-        assert table is not None and scenario.tier_steps(market) == [(cap, rate) for cap, rate, _ in table.steps]
-    assert scenario.tier_steps(scenario.market("bybit-perp-SOL")) == list(next(t for t in scenario.tiers if t.name == "bybit-alt").steps)
+    for venue in ("binance", "bybit"):
+        rules = venue_rules(venue)
+        for market in (row for row in scenario.markets if row.venue == venue and str(row.kind) == "perp"):
+            table = rules.tiers_of(market.asset) or rules.tiers_of("OTHER")
+            assert table is not None and scenario.tier_steps(market) == [(cap, rate) for cap, rate, _ in table.steps]
+            assert market.max_leverage is not None and market.max_leverage <= table.steps[0][2], market.name

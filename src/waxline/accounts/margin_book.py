@@ -256,11 +256,11 @@ def pieces_of(rules: BookRules) -> Pieces:
     return Pieces(columns[0], columns[1], paid_by, columns[2], *(column.astype(float) for column in columns[3:]), *places)
 
 
-def priced(pieces: Pieces, prices: Prices) -> tuple[Floats, Floats]:
-    """Return the table of pieces at prices [K, 4], columns as `margin_kernels` names them, and the ends of the pieces in coins [K]."""
-    table, up_to = _aligned(pieces.market.size, margin_kernels.ROW), np.empty(pieces.market.size)
-    margin_kernels.price_pieces(*pieces[:8], prices.mark, prices.asset, table, up_to)
-    return table, up_to
+def priced(pieces: Pieces, prices: Prices) -> tuple[Floats, Floats, Floats]:
+    """Return the table of pieces at prices [K, 4], what `find_pieces` divides contracts by [K], ends in coins [K]; see `margin_kernels.price_pieces`."""
+    table, per_contract, up_to = _aligned(pieces.market.size, margin_kernels.ROW), np.empty(pieces.market.size), np.empty(pieces.market.size)
+    margin_kernels.price_pieces(*pieces[:8], prices.mark, prices.asset, table, per_contract, up_to)
+    return table, per_contract, up_to
 
 
 def _aligned(rows: int, width: int) -> Floats:
@@ -371,35 +371,33 @@ def _members(groups: tuple[Group, ...], piece: NDArray[np.uint16], pieces: Piece
     return Members(np.append(first, pieces.up_to.size), amount[order], place[order], start, bound, piece, lowest)
 
 
-def value_mixed(book: MixedBook, prices: Prices, backing_out: Floats, owed_out: Floats, pool: ThreadPoolExecutor | None = None, parts: int = 1) -> None:
-    """Write what backs each account and what it owes or must have [accounts], in USD, in the book's order (`book.whole.row` names the callers' accounts).
+def value_mixed(book: MixedBook, prices: Prices, out: Floats, pool: ThreadPoolExecutor | None = None, parts: int = 1) -> None:
+    """Write what backs each account and what it owes or must have [accounts, 2], in USD, in the book's order (`book.whole.row` names the callers' accounts).
 
     Under MAINTENANCE they are equity and requirement, under DEBTS and LOANS collateral as counted and debts.
     """
-    table, up_to = priced(book.pieces, prices)
+    table, per_contract, up_to = priced(book.pieces, prices)
     members, settle = book.members, int(book.pieces.first_of_asset[book.rules.settles_in])
     margin_kernels.move_pieces(members.first, up_to, members.amount, members.place, members.start, members.bound, members.piece)
     price = float(prices.asset[book.rules.settles_in])
 
     def work(part: int, _: int) -> None:
-        rules = (members.piece, members.lowest, table, up_to, settle, price)
-        margin_kernels.value_groups(part, parts, *book.whole, *rules, backing_out, owed_out)
+        margin_kernels.value_groups(part, parts, *book.whole, members.piece, members.lowest, table, per_contract, up_to, settle, price, out)
 
     _in_threads(work, parts, pool, parts)
 
 
-def empty_results(book: MixedBook) -> tuple[Floats, Floats]:
-    """Return arrays that fit `value_mixed`."""
-    return np.zeros(book.accounts), np.zeros(book.accounts)
+def empty_results(book: MixedBook) -> Floats:
+    """Return an array that fits `value_mixed`."""
+    return np.zeros((book.accounts, 2))
 
 
 def values_by_account(book: MixedBook, prices: Prices) -> tuple[Floats, Floats]:
     """Return what backs each account and what it owes or must have [accounts] in USD, in the callers' order."""
-    results = empty_results(book)
-    value_mixed(book, prices, *results)
-    backing, owed = empty_results(book)
-    backing[book.whole.row], owed[book.whole.row] = results
-    return backing, owed
+    results, ordered = empty_results(book), empty_results(book)
+    value_mixed(book, prices, results)
+    ordered[book.whole.row] = results
+    return ordered[:, margin_kernels.HAS].copy(), ordered[:, margin_kernels.MUST_HAVE].copy()
 
 
 def slack_of(rules: BookRules, backing: Floats, owed: Floats) -> Floats:

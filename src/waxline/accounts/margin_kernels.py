@@ -11,13 +11,15 @@ import numpy as np
 
 from waxline.jit import njit
 
-GIVES, OWED, ALWAYS, PER_CONTRACT = range(4)
-"""Columns of a table of priced pieces: USD per unit of the amount (a position's into the settlement balance, a coin's into what backs the
-account); USD required per unit; a constant in USD (a position's into what is required, a coin's into what backs the account); one over the mark (USD) of
-the contracts that pay in the coin."""
+GIVES, OWED, BACKS, NEEDS = range(4)
+"""Columns of a table of priced pieces, all in USD: per unit of the amount what it gives (a position into the settlement balance, a coin into what backs
+the account) and what it requires; at any amount what it gives and what it requires."""
 
 ROW = 4
-"""Numbers in a row of that table."""
+"""Numbers in a row of that table: two pairs, so that the sums of an account (what it has, what it needs) are made side by side in one register."""
+
+HAS, MUST_HAVE = range(2)
+"""Columns of values of accounts."""
 
 BLOCK = 1024
 
@@ -143,14 +145,19 @@ def value_one_leg(begin, end, quantity, rest, run_end, run_market, run_tier, run
 
 
 @njit
-def price_pieces(market, asset, paid_by, in_coins, gives, always, owed, up_to, mark, price, table, ends):
-    """Write the table of pieces at prices [K, 4] and their ends in coins [K]; columns [K] as in `margin_book.Pieces`, mark [M], price [A] in USD."""
+def price_pieces(market, asset, paid_by, in_coins, gives, always, owed, up_to, mark, price, table, per_contract, ends):
+    """Write the table of pieces at prices [K, 4], one over the mark of the contracts that pay in a piece's coin [K], and the ends in coins [K].
+
+    Columns [K] as in `margin_book.Pieces`, mark [M], price [A] in USD.
+    """
     for k in range(market.size):
         at = mark[market[k]] if market[k] >= 0 else price[asset[k]] if asset[k] >= 0 else 1.0
+        constant = always[k] * at if in_coins[k] else always[k]
         table[k, GIVES] = gives[k] * at
         table[k, OWED] = owed[k] * at
-        table[k, ALWAYS] = always[k] * at if in_coins[k] else always[k]
-        table[k, PER_CONTRACT] = 1.0 / mark[paid_by[k]] if paid_by[k] >= 0 else 0.0
+        table[k, BACKS] = constant if asset[k] >= 0 else 0.0
+        table[k, NEEDS] = 0.0 if asset[k] >= 0 else constant
+        per_contract[k] = 1.0 / mark[paid_by[k]] if paid_by[k] >= 0 else 0.0
         ends[k] = up_to[k] if in_coins[k] else up_to[k] / at
 
 
@@ -181,15 +188,15 @@ def move_pieces(first, up_to, amount, place, start, bound, piece):
 
 
 @njit
-def find_pieces(coins, contracts, piece, lowest, up_to, table):
+def find_pieces(coins, contracts, piece, lowest, up_to, per_contract):
     """Find the pieces of coins whose amount moves with the price, x = coins - contracts / mark; writes piece [N, C].
 
-    lowest [K]: first row of the family of each row; up_to [K]; table [K, 4], see above.
+    lowest [K]: first row of the family of each row; up_to, per_contract [K] as `price_pieces` writes them.
     """
     for i in range(coins.shape[0]):
         for j in range(coins.shape[1]):
             k = int(lowest[piece[i, j]])
-            x = coins[i, j] - contracts[i, j] * table[k, PER_CONTRACT]
+            x = coins[i, j] - contracts[i, j] * per_contract[k]
             while x > up_to[k]:
                 k += 1
             piece[i, j] = k
@@ -202,17 +209,17 @@ def _legs_first(width):
     """
 
     @njit
-    def add(leg, piece, cash, cost, rows, settle_price, settled, owed):
+    def add(leg, piece, cash, cost, rows, settle_price, out):
         for i in range(cash.size):
             gained = cash[i] * settle_price - cost[i]
             required = 0.0
             for j in range(width):
                 at = ROW * piece[i, j]
                 x = leg[i, j]
-                gained += rows[at + GIVES] * x
-                required += rows[at + OWED] * x + rows[at + ALWAYS]
-            settled[i] = gained
-            owed[i] = required
+                gained = gained + rows[at + GIVES] * x + rows[at + BACKS]
+                required = required + rows[at + OWED] * x + rows[at + NEEDS]
+            out[i, HAS] = gained
+            out[i, MUST_HAVE] = required
 
     return add
 
@@ -221,20 +228,21 @@ def _coins_first(width):
     """Return the kernel that values the first `width` coins of every account together with its settlement balance, as `_legs_first` does."""
 
     @njit
-    def add(settled, required, coins, piece, rows, debt_gives, debt_owed, gives, backing_out, owed_out):
+    def add(settled, coins, piece, rows, debt_gives, debt_owed, gives, out):
         highest = 0.0
-        for i in range(settled.size):
-            debt = min(settled[i], 0.0)
-            highest = max(highest, settled[i])
-            backing = debt_gives * debt + gives * (settled[i] - debt)
-            owed = required[i] + debt_owed * debt
+        for i in range(coins.shape[0]):
+            balance = settled[i, HAS]
+            debt = min(balance, 0.0)
+            highest = max(highest, balance)
+            backing = debt_gives * debt + gives * (balance - debt)
+            owed = settled[i, MUST_HAVE] + debt_owed * debt
             for j in range(width):
                 at = ROW * piece[i, j]
                 x = coins[i, j]
-                backing += rows[at + GIVES] * x + rows[at + ALWAYS]
-                owed += rows[at + OWED] * x
-            backing_out[i] = backing
-            owed_out[i] = owed
+                backing = backing + rows[at + GIVES] * x + rows[at + BACKS]
+                owed = owed + rows[at + OWED] * x + rows[at + NEEDS]
+            out[i, HAS] = backing
+            out[i, MUST_HAVE] = owed
         return highest
 
     return add
@@ -245,99 +253,89 @@ _no_coins, _one_coin, _two_coins = (_coins_first(width) for width in range(3))
 
 
 @njit
-def add_leg(leg, piece, j, rows, settled, owed):
-    """Add column `j` of the legs to the settlement balances and requirements [N], in USD; arguments as in `value_accounts`, rows: the table flat."""
-    for i in range(settled.size):
-        at = ROW * piece[i, j]
-        x = leg[i, j]
-        settled[i] += rows[at + GIVES] * x
-        owed[i] += rows[at + OWED] * x + rows[at + ALWAYS]
-
-
-@njit
-def add_coin(coins, contracts, piece, j, rows, backing, owed):
-    """Add what column `j` of the coins backs and requires [N], in USD; arguments as in `value_accounts`, rows: the table flat."""
+def add_column(amount, piece, j, contracts, per_contract, rows, out):
+    """Add what column `j` of the amounts gives and requires to the values [N, 2], in USD; arguments as in `value_accounts`, rows: the table flat."""
     paid = contracts.shape[1] > 0
-    for i in range(backing.size):
+    for i in range(amount.shape[0]):
         at = ROW * piece[i, j]
-        x = coins[i, j]
+        x = amount[i, j]
         if paid:
-            x -= contracts[i, j] * rows[at + PER_CONTRACT]
-        backing[i] += rows[at + GIVES] * x + rows[at + ALWAYS]
-        owed[i] += rows[at + OWED] * x
+            x -= contracts[i, j] * per_contract[piece[i, j]]
+        out[i, HAS] = out[i, HAS] + rows[at + GIVES] * x + rows[at + BACKS]
+        out[i, MUST_HAVE] = out[i, MUST_HAVE] + rows[at + OWED] * x + rows[at + NEEDS]
 
 
 @njit
-def add_legs(leg, piece, cash, cost, rows, settle_price, settled, owed):
-    """Write the settlement balance and the requirement of the legs [N], both in USD; arguments as in `value_accounts`, rows: the table flat."""
+def add_legs(leg, piece, cash, cost, rows, per_contract, settle_price, out):
+    """Write the settlement balance and the requirement of the legs [N, 2], both in USD; arguments as in `value_accounts`, rows: the table flat."""
     width = leg.shape[1]
     if width == 0:
-        _no_legs(leg, piece, cash, cost, rows, settle_price, settled, owed)
+        _no_legs(leg, piece, cash, cost, rows, settle_price, out)
     elif width == 1:
-        _one_leg(leg, piece, cash, cost, rows, settle_price, settled, owed)
+        _one_leg(leg, piece, cash, cost, rows, settle_price, out)
     elif width == 2:
-        _two_legs(leg, piece, cash, cost, rows, settle_price, settled, owed)
+        _two_legs(leg, piece, cash, cost, rows, settle_price, out)
     elif width == 3:
-        _three_legs(leg, piece, cash, cost, rows, settle_price, settled, owed)
+        _three_legs(leg, piece, cash, cost, rows, settle_price, out)
     elif width == 4:
-        _four_legs(leg, piece, cash, cost, rows, settle_price, settled, owed)
+        _four_legs(leg, piece, cash, cost, rows, settle_price, out)
     else:
-        _five_legs(leg, piece, cash, cost, rows, settle_price, settled, owed)
+        _five_legs(leg, piece, cash, cost, rows, settle_price, out)
         for j in range(5, width):
-            add_leg(leg, piece, j, rows, settled, owed)
+            add_column(leg, piece, j, leg[:, :0], per_contract, rows, out)
 
 
 @njit
-def add_coins(settled, required, coins, contracts, piece, rows, settle, settle_up_to, settle_price, backing_out, owed_out):
-    """Write what settlement balances and coins back [N], and what they and the legs require, both in USD; arguments as in `value_accounts`.
+def add_coins(settled, coins, contracts, piece, rows, per_contract, settle, settle_up_to, settle_price, out):
+    """Write what settlement balances and coins back, and what they and the legs require [N, 2], both in USD; arguments as in `value_accounts`.
 
-    The settlement currency's lowest piece ends at zero and the next begins there, without a jump; balances beyond that one are put right in a second pass.
+    settled [N, 2]: as `add_legs` writes it. The settlement currency's lowest piece ends at zero and the next begins there, without a jump; balances beyond
+    that one are put right in a second pass.
     """
     debt_gives, debt_owed = rows[ROW * settle + GIVES] / settle_price, rows[ROW * settle + OWED] / settle_price
     gives = rows[ROW * (settle + 1) + GIVES] / settle_price
-    settlement = (debt_gives, debt_owed, gives, backing_out, owed_out)
     width = coins.shape[1]
     done = 0 if contracts.shape[1] > 0 else min(width, 2)
     if done == 0:
-        highest = _no_coins(settled, required, coins, piece, rows, *settlement)
+        highest = _no_coins(settled, coins, piece, rows, debt_gives, debt_owed, gives, out)
     elif done == 1:
-        highest = _one_coin(settled, required, coins, piece, rows, *settlement)
+        highest = _one_coin(settled, coins, piece, rows, debt_gives, debt_owed, gives, out)
     else:
-        highest = _two_coins(settled, required, coins, piece, rows, *settlement)
+        highest = _two_coins(settled, coins, piece, rows, debt_gives, debt_owed, gives, out)
     for j in range(done, width):
-        add_coin(coins, contracts, piece, j, rows, backing_out, owed_out)
+        add_column(coins, piece, j, contracts, per_contract, rows, out)
     first_ends = settle_up_to[1] * settle_price
     if highest > first_ends:
-        for i in range(settled.size):
-            if settled[i] > first_ends:
-                x = settled[i] / settle_price
+        for i in range(coins.shape[0]):
+            if settled[i, HAS] > first_ends:
+                x = settled[i, HAS] / settle_price
                 k = 1
                 while x > settle_up_to[k]:
                     k += 1
                 at = ROW * (settle + k)
-                backing_out[i] += (rows[at + GIVES] * x + rows[at + ALWAYS]) - gives * settled[i]
+                out[i, HAS] += (rows[at + GIVES] * x + rows[at + BACKS]) - gives * settled[i, HAS]
 
 
 @njit
-def value_accounts(leg, leg_piece, coins, contracts, coins_piece, cash, cost, table, settle, settle_up_to, settle_price, backing_out, owed_out):
-    """Value accounts of one shape (L legs, C coins each); writes backing_out, owed_out [N] in USD.
+def value_accounts(leg, leg_piece, coins, contracts, coins_piece, cash, cost, table, per_contract, settle, settle_up_to, settle_price, out):
+    """Value accounts of one shape (L legs, C coins each); writes out [N, 2] in USD: what backs each account, what it owes or must have.
 
-    S = cash price - cost + sum over legs of GIVES x, the settlement balance in USD;
-    B = sum over coins of (GIVES x + ALWAYS) + f(S);  O = sum over legs of (OWED x + ALWAYS) + sum over coins of OWED x + g(S),
+    S = cash price - cost + sum over legs of (GIVES x + BACKS), the settlement balance in USD;
+    HAS = sum over coins of (GIVES x + BACKS) + f(S);  MUST_HAVE = sum over legs and coins of (OWED x + NEEDS) + g(S),
     each with the piece that holds x; f and g are those of the settlement currency, whose lowest pieces are rows `settle` and following.
     leg [N, L]: coins of positions, long positive (or what else the piece multiplies); coins [N, C]: balances, held positive; contracts [N, C], or [N, 0]
     where none has any: signed USD of coin-margined contracts, x = coins - contracts / mark; leg_piece, coins_piece: row of the table, 16 bit, not
-    checked; cash [N] in the settlement currency; cost [N] USD, sum of quantity times entry; table [K, 4]; settle_up_to: ends of the settlement
-    currency's pieces in its coins, the last one infinite; settle_price USD.
+    checked; cash [N] in the settlement currency; cost [N] USD, sum of quantity times entry; table [K, 4], per_contract [K] as `price_pieces` writes them;
+    settle_up_to: ends of the settlement currency's pieces in its coins, the last one infinite; settle_price USD.
     """
     rows = table.reshape(table.size)
-    spare = np.empty((2, BLOCK))
+    spare = np.empty((BLOCK, 2))
     for begin in range(0, cash.size, BLOCK):
         end = min(begin + BLOCK, cash.size)
-        settled, required = spare[0, : end - begin], spare[1, : end - begin]
-        add_legs(leg[begin:end], leg_piece[begin:end], cash[begin:end], cost[begin:end], rows, settle_price, settled, required)
+        settled = spare[: end - begin]
+        add_legs(leg[begin:end], leg_piece[begin:end], cash[begin:end], cost[begin:end], rows, per_contract, settle_price, settled)
         held = (coins[begin:end], contracts[begin:end], coins_piece[begin:end])
-        add_coins(settled, required, *held, rows, settle, settle_up_to, settle_price, backing_out[begin:end], owed_out[begin:end])
+        add_coins(settled, *held, rows, per_contract, settle, settle_up_to, settle_price, out[begin:end])
 
 
 @njit
@@ -357,13 +355,13 @@ def value_groups(
     piece,
     lowest,
     table,
+    per_contract,
     up_to,
     settle,
     settle_price,
-    backing_out,
-    owed_out,
+    out,
 ):
-    """Value one of `parts` equal parts of every group of accounts; writes backing_out, owed_out [accounts] in the book's order.
+    """Value one of `parts` equal parts of every group of accounts; writes out [accounts, 2] in the book's order.
 
     Columns as in `margin_book.Whole` and `Members`, the rest as in `value_accounts`; coins that contracts pay in get their pieces here.
     """
@@ -378,10 +376,10 @@ def value_groups(
         leg_piece = piece[pieces_before + begin * wide : pieces_before + end * wide].reshape((count, wide))
         coins_piece = piece[coin_pieces + begin * many : coin_pieces + end * many].reshape((count, many))
         if paid > 0:
-            find_pieces(held, owing, coins_piece, lowest, up_to, table)
+            find_pieces(held, owing, coins_piece, lowest, up_to, per_contract)
         mine = slice(start[g] + begin, start[g] + end)
         columns = (amounts, leg_piece, held, owing, coins_piece, cash[mine], cost[mine])
-        value_accounts(*columns, table, settle, up_to[settle:], settle_price, backing_out[mine], owed_out[mine])
+        value_accounts(*columns, table, per_contract, settle, up_to[settle:], settle_price, out[mine])
         legs_before += size * wide
         coins_before += size * many
         contracts_before += size * paid

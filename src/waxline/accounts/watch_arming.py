@@ -5,6 +5,7 @@ Names, records and chains as in `watch_kernels`.
 
 from __future__ import annotations
 
+from waxline.accounts.margin_kernels import HAS, MUST_HAVE
 from waxline.accounts.watch_kernels import (
     BLOCK,
     CLOCK,
@@ -158,7 +159,7 @@ def held_at_line(entries, moved, prices, shapes, book, rules, now, spare, counte
             end += 1
         value_some(g, spare.account[: end - begin], moved, shapes, book, rules, now, spare, counters)
         for i in range(end - begin):
-            if is_at_line(spare.backing[i], spare.owed[i], rules.line, rules.loans, rules.equality):
+            if is_at_line(spare.worth[i, HAS], spare.worth[i, MUST_HAVE], rules.line, rules.loans, rules.equality):
                 e = entries[begin + i]
                 a = (e - shapes.entry[g]) // wide
                 x = book.number[shapes.number[g] + a * stride + 1 + e - shapes.entry[g] - a * wide]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from waxline.accounts.margin_kernels import ALWAYS, GIVES, OWED, PER_CONTRACT, add_coins, add_legs
+from waxline.accounts.margin_kernels import BACKS, GIVES, HAS, MUST_HAVE, NEEDS, OWED, add_coins, add_legs
 from waxline.jit import inlined, lean
 
 KEYS = 0x7F800000
@@ -52,15 +52,17 @@ def nearest_key(price, rises):
 
 @lean
 def price_family(f, prices, rules, now):
-    """Price the pieces of family `f` once per call, as `margin_book.priced` does; writes rows of now.table [K, 4] and now.up_to [K]."""
+    """Price the pieces of family `f` once per call, as `margin_book.priced` does; writes rows of now.table [K, 4], now.per_contract and now.up_to [K]."""
     at = rules.price[f]
     price = prices[at] if at >= 0 else 1.0
     for k in range(rules.first[f], rules.first[f + 1]):
         coins = rules.in_coins[k]
         now.table[k, GIVES] = rules.gives[k] * price
         now.table[k, OWED] = rules.owed[k] * price
-        now.table[k, ALWAYS] = rules.always[k] * (price if coins else 1.0)
-        now.table[k, PER_CONTRACT] = 1.0 / (prices[rules.paid_by[k]] if rules.paid_by[k] >= 0 else np.inf)
+        constant = rules.always[k] * (price if coins else 1.0)
+        now.table[k, BACKS] = constant if rules.of_asset[k] else 0.0
+        now.table[k, NEEDS] = 0.0 if rules.of_asset[k] else constant
+        now.per_contract[k] = 1.0 / (prices[rules.paid_by[k]] if rules.paid_by[k] >= 0 else np.inf)
         now.up_to[k] = rules.up_to[k] / (1.0 if coins else price)
 
 
@@ -87,7 +89,7 @@ def shape_of(place, bounds):
 
 @lean
 def value_some(g, chosen, prices, shapes, book, rules, now, spare, counters):
-    """Value accounts `chosen` [N <= BLOCK] of shape `g`; writes spare.backing, spare.owed [N] in USD, equal to the full sweep to the bit.
+    """Value accounts `chosen` [N <= BLOCK] of shape `g`; writes spare.worth [N, 2] in USD, equal to the full sweep to the bit.
 
     A record is cost (USD), L amounts of positions, C of coins, cash, and C of contracts where the shape has any.
     """
@@ -120,17 +122,17 @@ def value_some(g, chosen, prices, shapes, book, rules, now, spare, counters):
         k = piece_of(f, -np.inf, prices, rules, now, clock)
         amount = spare.coins[i]
         if has:
-            amount -= spare.contracts[i] * now.table[k, PER_CONTRACT]
+            amount -= spare.contracts[i] * now.per_contract[k]
         spare.coins_piece[i] = piece_of(f, amount, prices, rules, now, clock)
     settle = piece_of(rules.settles_in, -np.inf, prices, rules, now, clock)
     # The two parts of `value_accounts`, in its order.
     leg, leg_piece = spare.leg[: n * legs].reshape((n, legs)), spare.leg_piece[: n * legs].reshape((n, legs))
     held, paid = spare.coins[: n * coins].reshape((n, coins)), spare.contracts[: n * coins * has].reshape((n, coins * has))
     coins_piece, price = spare.coins_piece[: n * coins].reshape((n, coins)), prices[rules.price[rules.settles_in]]
-    settled, backing, owed = spare.settled[:n], spare.backing[:n], spare.owed[:n]
+    settled = spare.settled[:n]
     rows = now.table.reshape(now.table.size)
-    add_legs(leg, leg_piece, spare.cash[:n], spare.cost[:n], rows, price, settled, owed)
-    add_coins(settled, owed, held, paid, coins_piece, rows, settle, now.up_to[settle:], price, backing, owed)
+    add_legs(leg, leg_piece, spare.cash[:n], spare.cost[:n], rows, now.per_contract, price, settled)
+    add_coins(settled, held, paid, coins_piece, rows, now.per_contract, settle, now.up_to[settle:], price, spare.worth[:n])
 
 
 @inlined
@@ -271,7 +273,7 @@ def look_at_block(g, chosen, prices, register, shapes, book, rules, now, chains,
         a = chosen[i] - shapes.account[g]
         entry = shapes.entry[g] + a * wide
         number = shapes.number[g] + a * stride
-        backing, owed = spare.backing[i], spare.owed[i]
+        backing, owed = spare.worth[i, HAS], spare.worth[i, MUST_HAVE]
         if is_at_line(backing, owed, rules.line, rules.loans, rules.equality):
             for j in range(wide):
                 book.key[entry + j] = REMOVED

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from waxline.accounts import watch_arming, watch_kernels
 from waxline.accounts.margin_book import BookRules, MixedBook, Prices
+from waxline.accounts.margin_kernels import ROW
 from waxline.accounts.tables import Floats, Ints
 from waxline.accounts.watch_slopes import WatchRules, watch_rules
 
@@ -61,9 +62,10 @@ class Records(NamedTuple):
 
 
 class Priced(NamedTuple):
-    """Hold the pieces at the prices of a call: table [K, 4], ends in coins [K], and the call at which a family was priced last [F]."""
+    """Hold the pieces at the prices of a call: table [K, 4], one over the mark of contracts [K], ends in coins [K], and the call that priced a family last [F]."""
 
     table: Floats
+    per_contract: Floats
     up_to: Floats
     priced_at: Ints
 
@@ -95,8 +97,7 @@ class Spare(NamedTuple):
     cash: Floats
     cost: Floats
     settled: Floats
-    backing: Floats
-    owed: Floats
+    worth: Floats
     sigma: Floats
     loss: Floats
     part: Floats
@@ -179,7 +180,7 @@ def arm(book: MixedBook, prices: Prices, volatility: Prices, bits: int | None = 
     row = np.concatenate([group.row for group in book.groups]).astype(np.int32) if book.groups else np.zeros(0, dtype=np.int32)
     place = np.full(book.accounts, -1, dtype=np.int32)
     place[row] = np.arange(row.size)
-    now = Priced(np.zeros((rules.gives.size, 4)), np.zeros(rules.gives.size), np.full(rules.price.size, -1))
+    now = _unpriced(rules)
     chains = _empty_chains(at, row.size, bits)
     spare = _room(int(wide.max(initial=1)), sizes.size)
     records = Records(number, family, key, np.zeros(0, dtype=np.int64))
@@ -257,9 +258,14 @@ def _room(wide: int, shapes: int) -> Spare:
     many = block * wide
     return Spare(
         shorts(CROSSED), shorts(CROSSED), shorts(CROSSED), shorts(CROSSED), np.zeros(shapes + 1, dtype=np.int64), np.zeros(shapes + 1, dtype=np.int64),
-        amounts(many), pieces(), amounts(many), pieces(), amounts(many), amounts(block), amounts(block), amounts(block), amounts(block), amounts(block),
+        amounts(many), pieces(), amounts(many), pieces(), amounts(many), amounts(block), amounts(block), np.zeros((block, 2)), np.zeros((block, 2)),
         amounts(wide), amounts(wide), amounts(wide), shorts(many), shorts(many), shorts(many),
     )  # fmt: skip
+
+
+def _unpriced(rules: WatchRules) -> Priced:
+    size = rules.gives.size
+    return Priced(np.zeros((size, ROW)), np.zeros(size), np.zeros(size), np.full(rules.price.size, -1))
 
 
 def step(watch: Watch, prices: Prices) -> Ints:
@@ -347,5 +353,5 @@ def change_rules(watch: Watch, rules: BookRules, volatility: Prices) -> Ints:
     if found.price.tolist() != watch.rules.price.tolist() or found.settles_in != watch.rules.settles_in:
         raise ValueError("other rules must have the same markets, assets and settlement currency: arm a new watch")
     watch.rules = found
-    watch.now = Priced(np.zeros((found.gives.size, 4)), np.zeros(found.gives.size), np.full(found.price.size, -1))
+    watch.now = _unpriced(found)
     return _arm_again(watch)

@@ -30,6 +30,7 @@ class WatchRules(NamedTuple):
     up_to: Floats
     in_coins: NDArray[np.bool_]
     paid_by: Ints
+    of_asset: NDArray[np.bool_]
     fall: Floats
     rise: Floats
     sigma: Floats
@@ -81,7 +82,7 @@ def watch_rules(rules: BookRules, volatility: Prices) -> tuple[WatchRules, NDArr
         # A rise carries a short position from its piece to the larger ones before it, no further than where 1 + RISE times its amount lies.
         rise[under] = np.maximum.accumulate(slope[under][::-1])[::-1]
         flagged[f] = bad[rows].any()
-    columns = (pieces.gives, pieces.always, pieces.owed, pieces.up_to, pieces.in_coins, pieces.paid_by)
+    columns = (pieces.gives, pieces.always, pieces.owed, pieces.up_to, pieces.in_coins, pieces.paid_by, pieces.asset >= 0)
     found = WatchRules(
         first, places[order].astype(np.int64), *columns, fall, rise, sigma, float(slopes.max()), settle, rules.line, rules.measure == LOANS, rules.equality
     )

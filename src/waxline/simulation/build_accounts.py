@@ -23,7 +23,6 @@ from waxline.streams import Purpose, key, uniforms
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-TIERS = 16
 TRANCHE_S = 120
 SURVIVAL_ROUNDS = 60
 KINDS = ("maker", "whale", "holder", "borrower")
@@ -33,22 +32,22 @@ DEFAULT_LEVERAGE = (100.0, 50.0, 40.0, 25.0, 10.0, 10.0)
 
 
 def maintenance_tiers(scenario: Scenario, names: Names, markets: Markets) -> tuple[Floats, Floats, Floats]:
-    """Return tier caps (USD), rates and deductions [M, TIERS]: requirement N rate - deduction, continuous at the caps."""
-    caps, rates, deductions = (np.zeros((markets.venue.size, TIERS)) for _ in range(3))
+    """Return tier caps (USD), rates and deductions [M, T]: requirement N rate - deduction, continuous at the caps; T is that of the longest table."""
+    tables = []
     for m, name in enumerate(names.markets):
         row = scenario.market(name)
-        steps = scenario.tier_steps(row)
-        if not steps:
-            leverage = row.max_leverage or DEFAULT_LEVERAGE[markets.size_class[m]]
-            steps = [(math.inf, 0.5 / leverage)]
-        steps = steps[:TIERS]
+        leverage = row.max_leverage or DEFAULT_LEVERAGE[markets.size_class[m]]
+        tables.append(scenario.tier_steps(row) or [(math.inf, 0.5 / leverage)])
+    width = max(map(len, tables), default=1)
+    caps, rates, deductions = (np.zeros((markets.venue.size, width)) for _ in range(3))
+    for m, steps in enumerate(tables):
+        pairs = scenario.pairs_of(scenario.market(names.markets[m]))
         deduction = 0.0
-        for n in range(TIERS):
+        for n in range(width):
             cap, rate = steps[min(n, len(steps) - 1)]
-            cap *= scenario.pairs_of(row)
             if 0 < n < len(steps):
-                deduction += steps[n - 1][0] * scenario.pairs_of(row) * (rate - steps[n - 1][1])
-            caps[m, n] = cap if n < len(steps) - 1 else math.inf
+                deduction += steps[n - 1][0] * pairs * (rate - steps[n - 1][1])
+            caps[m, n] = cap * pairs if n < len(steps) - 1 else math.inf
             rates[m, n], deductions[m, n] = rate, deduction
     return caps, rates, deductions
 
