@@ -13,10 +13,12 @@ from waxline.results.schema import (
     ACCOUNTS,
     BIN_FIELDS,
     COUNTED_STAGES,
+    FORMAT,
     PRICE_FIELDS,
     SHARE_COLUMNS,
     VENUES,
     Cause,
+    empty_table,
     table,
 )
 
@@ -88,6 +90,7 @@ def synthetic_run(seed: int = 1) -> RunResult:
         named=_named(draw, bin_t_s),
         accounts=_accounts(liquidations),
         venues=_venues(bin_t_s),
+        funds=empty_table("funds"),
         liquidation_map=_map(),
         slack=_slack(draw),
         baseline={row.name: round(0.025 + 0.02 * row.fall, 4) for row in MARKETS},
@@ -105,7 +108,7 @@ def _rise(t_s: NDArray[Any]) -> NDArray[np.float64]:
 
 def _manifest(seed: int) -> dict[str, Any]:
     return {
-        "format": 2,
+        "format": FORMAT,
         "version": "0.1.0",
         "status": "complete",
         "scenario": "synthetic",

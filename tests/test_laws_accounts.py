@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from close_rules import ONE_TIER, close_rules
 from waxline.accounts.kernels import position_after, reached, value_portfolios
-from waxline.accounts.tables import Traders
+from waxline.accounts.tables import Traders, flat_haircuts
 from waxline.liquidation.kernels import (
     HEALTHY,
     LIQUIDATING,
@@ -77,7 +77,7 @@ def triggered(columns: dict[str, Floats], mark: Floats, more: float) -> NDArray[
     equity, required, collateral = (np.zeros(count) for _ in range(3))
     caps, rates = np.tile([150.0, math.inf], (2, 1)), np.tile([0.01, 0.05], (2, 1)) * more
     value_portfolios(
-        np.zeros(count, np.int64), columns["balance"], columns["position"], columns["cost"], np.array([[1.0, 0.5, 0.9]]), np.full(count, 0.05 * more), mark,
+        np.zeros(count, np.int64), columns["balance"], columns["position"], columns["cost"], flat_haircuts(np.array([[1.0, 0.5, 0.9]])), np.full(count, 0.05 * more), mark,
         np.array([[1.0, 20.0, 7.0]]), np.array([0]), np.array([2]), caps, rates, np.tile([0.0, 150.0 * 0.04 * more], (2, 1)), columns["flat"] * more, np.zeros(count, np.int64), np.zeros(count), equity,
         required, collateral,
     )  # fmt: skip

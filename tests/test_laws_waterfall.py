@@ -66,7 +66,7 @@ def settled(book: list[tuple[Any, ...]], fund: float, fee: float, vault: bool, s
     funds, debts = np.array([fund * scale]), np.zeros(1)
     for step in range(steps):
         settle_orders(
-            table, link, head, rows, filled, np.array([True]), np.zeros(1, np.int64), np.array([MARK]), traders, quantity, cost, money, np.zeros(1), funds, debts,
+            table, link, head, rows, filled, np.array([True]), np.zeros(1, np.int64), np.array([MARK]), traders, quantity, cost, money, np.zeros(1), np.zeros(1, np.int64), funds, debts,
             np.array([int(vault)]), np.array([0.667 if vault else 0.0]), 0.3, np.full(1, -1), close_rules(fee_frac=fee), *ONE_TIER, step, 1.0, step == steps - 1,
         )  # fmt: skip
         assert funds[0] >= 0.0, "the fund is never negative"

@@ -260,7 +260,7 @@ def test_threads_and_the_order_of_accounts_change_no_bit() -> None:
     results = margin_book.empty_results(book)
     with ThreadPoolExecutor(2) as pool:
         margin_book.value_mixed(book, prices, results, pool, 3)
-    assert (results.T == [backing[book.whole.row], owed[book.whole.row]]).all()
+    assert np.array_equal(results.T, [backing[book.whole.row], owed[book.whole.row]])
 
 
 def test_a_group_larger_than_a_block_and_accounts_of_many_legs_are_valued_as_the_rules_say() -> None:

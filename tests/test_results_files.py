@@ -140,8 +140,8 @@ def test_a_folder_without_manifest_is_unfinished(folder: Path, tmp_path: Path) -
     ("change", "says"),
     [
         ({"status": "running"}, "status must be 'complete', was 'running'"),
-        ({"format": 1}, "format must be 2, was 1: use waxline 0.1.0, or run it again: waxline run synthetic --seed 1"),
-        ({"format": None}, "format must be 2, was None"),
+        ({"format": 1}, "format must be 3, was 1: use waxline 0.1.0, or run it again: waxline run synthetic --seed 1"),
+        ({"format": None}, "format must be 3, was None"),
     ],
 )
 def test_an_unfinished_or_unknown_manifest_is_refused(folder: Path, change: dict[str, Any], says: str) -> None:

@@ -163,7 +163,7 @@ def test_show_prints_the_summary_of_a_folder(simulation: Simulation) -> None:
 def test_rerun_finds_the_same_hashes_and_sees_a_difference(simulation: Simulation) -> None:
     call("run", NAME, "--seed", "2", "--set", "shock.news.size=0.08", "--quiet")
     folder = str(only_folder())
-    assert "all 13 files are the same" in call("rerun", folder).stdout
+    assert "all 14 files are the same" in call("rerun", folder).stdout
     assert simulation.calls[-1] == {"name": NAME, "seed": 2, "baseline": True}
     simulation.drift = 1.0
     output = call("rerun", folder, code=1).stdout

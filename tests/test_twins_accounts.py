@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from waxline import reference
 from waxline.accounts.kernels import liquidation_price, position_after, trade_portfolio, trade_single, value_portfolios
+from waxline.accounts.tables import Haircuts
 from waxline.reference import Held, Position
 
 few = settings(max_examples=100)
@@ -93,6 +94,9 @@ def worlds(draw: st.DrawFn) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
         "position": table(3, 3, maybe_coins),
         "entry": table(3, 3, price_usd),
         "ratio": table(2, 2, st.sampled_from([0.0, 0.3, 0.95])),
+        "end": table(2, 2, st.sampled_from([math.inf, 0.5, 30.0, 4e3])),
+        "beyond": table(2, 2, st.sampled_from([0.0, 0.1, 0.3])),
+        "in_coins": table(2, 2, st.sampled_from([0, 1])),
         "price": table(2, 2, price_usd),
         "mark": table(1, 3, price_usd)[0],
         "flat": table(3, 1, st.sampled_from([0.0, 0.0, 0.05]))[:, 0],
@@ -109,6 +113,10 @@ def test_accounts_with_many_assets_are_worth_what_plain_python_says(world: dict[
     cost = position * world["entry"]
     balance = np.hstack([world["cash"], world["units"]])
     ratio, price = (np.hstack([np.ones((2, 1)), world[name]]) for name in ("ratio", "price"))
+    first = np.hstack([np.full((2, 1), math.inf), world["end"]])
+    end = np.stack([first, 3.0 * first, np.full((2, 3), math.inf)], axis=2)
+    part = np.stack([ratio, np.hstack([np.ones((2, 1)), world["beyond"]]), np.zeros((2, 3))], axis=2)
+    in_coins = np.hstack([np.zeros((2, 1), np.int64), world["in_coins"].astype(np.int64)])
     caps = np.tile([100.0, 1000.0, math.inf], (3, 1))
     rates = np.tile([rate for _, rate in TIERS], (3, 1))
     deductions = np.tile([0.0, 100.0 * 0.015, 100.0 * 0.015 + 1000.0 * 0.075], (3, 1))
@@ -120,7 +128,7 @@ def test_accounts_with_many_assets_are_worth_what_plain_python_says(world: dict[
         balance,
         position,
         cost,
-        ratio,
+        Haircuts(ratio, end, part, in_coins),
         debt_rate[venue],
         mark,
         price,
@@ -135,7 +143,8 @@ def test_accounts_with_many_assets_are_worth_what_plain_python_says(world: dict[
         *out,
     )
     for p, v in enumerate(venue):
-        assets = [Held(balance[p, a], price[v, a], 1.0 if plain[p] else ratio[v, a]) for a in (1, 2)]
+        bands = {a: () if plain[p] else tuple(zip(end[v, a], part[v, a], strict=True)) for a in (1, 2)}
+        assets = [Held(balance[p, a], price[v, a], 1.0, bands[a], bool(in_coins[v, a])) for a in (1, 2)]
         positions = [Position(position[p, m], cost[p, m], mark[m], TIERS) for m in range(3)]
         told = reference.portfolio_value(float(balance[p, 0]), assets, positions, float(debt_rate[v]), float(world["flat"][p]))
         assert [column[p] for column in out] == near(told)

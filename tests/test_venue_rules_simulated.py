@@ -115,13 +115,23 @@ CASES = [
     ("okx", "multi_currency", {"BTC": 9.0}, -5e5, 1e5),
     ("hyperliquid", "cross", {}, 2e5, 9e4),
 ]
+COIN_BANDS = {"BTC": ("coins", [(10.0, 0.95), (20.0, 0.8), (None, 0.3)]), "LINK": ("USD", [(3e5, 0.85), (6e5, 0.5)])}
+"""Bands by the amount one account holds: of LINK nothing counts beyond the last."""
+CASES = [
+    *((*case, False) for case in CASES),
+    ("bybit", "unified", {"BTC": 24.0, "LINK": 4e4}, -1.95e6, 3e4, True),
+    ("bybit", "loan", {"BTC": 24.0, "LINK": 9e3}, -1.8e6, 0.0, True),
+    ("binance", "portfolio_partial", {"BTC": 24.0, "LINK": 4e4}, -1.9e6, 3e4, True),
+]
 
 
-@pytest.mark.parametrize("rules, regime, coins, cash, longs", CASES)
-def test_an_account_with_many_assets_goes_where_and_as_the_calculator_says(rules: str, regime: str, coins: dict[str, float], cash: float, longs: float) -> None:
+@pytest.mark.parametrize("rules, regime, coins, cash, longs, banded", CASES)
+def test_an_account_with_many_assets_goes_where_and_as_the_calculator_says(
+    rules: str, regime: str, coins: dict[str, float], cash: float, longs: float, banded: bool
+) -> None:
     reference = f"whales.named[whale-1].regime={regime}"
     empty = "whales.named[whale-1].perp_longs_usd={}"
-    state = open_state(scenario(*at_venue(rules, reference, empty)))
+    state = open_state(scenario(*at_venue(rules, reference, empty, *(text for coin in COIN_BANDS if banded for text in bands_of(coin)))))
     act_events(state)
     names, portfolios, prices = state.names, state.portfolios, state.prices
     p = names.portfolios.index("whale-1")
@@ -131,13 +141,15 @@ def test_an_account_with_many_assets_goes_where_and_as_the_calculator_says(rules
     for coin, quantity in coins.items():
         portfolios.balance[p, names.assets.index(coin)] = quantity
     portfolios.position[p, m], portfolios.cost[p, m] = longs, longs * 20.0
-    ratios = {coin: float(state.venues.collateral_ratio[v, names.assets.index(coin)]) for coin in coins}
+    ratios = {coin: float(state.venues.haircuts.ratio[v, names.assets.index(coin)]) for coin in coins}
     settles = venue_rules(rules).regime(regime).settles_in
 
     def account(fall: float) -> Account:
         held = [position("LINK", longs, longs * 20.0)] if longs else []
         prices_usd = {"BTC": 1e5 * (1.0 - fall), "LINK": 20.0 * (1.0 - fall)}
         found = as_published(rules, regime, held, {**coins, settles: cash}, prices_usd, ratios)
+        for coin, (unit, bands) in COIN_BANDS.items() if banded else ():
+            found.bands[coin] = CollateralBands.model_validate({"assets": [coin], "unit": unit, "bands": bands, "source": "assumed: test"})
         assert settles in found.rules.cash
         return found
 
@@ -173,6 +185,13 @@ def test_an_account_with_many_assets_goes_where_and_as_the_calculator_says(rules
         assert (("LINK", "perp") in ordered) == (longs > 0.0), "perps are closed at the same time"
     elif worth_above_zero(state, p):
         assert ordered == pytest.approx({("LINK", "perp"): steps[0].quantity}, rel=1e-5)
+
+
+def bands_of(coin: str) -> list[str]:
+    """Return the overrides that give a coin of the small world its bands."""
+    unit, bands = COIN_BANDS[coin]
+    rows = str([list(band) for band in bands]).replace("None", "null")
+    return [f"collateral[binance/{coin}].bands={rows}", f"collateral[binance/{coin}].band_unit={unit}"]
 
 
 def worth_above_zero(state: Any, p: int) -> bool:
@@ -254,7 +273,7 @@ def test_coins_of_a_pool_count_by_its_rule_file() -> None:
     for a, symbol in enumerate(state.names.assets[1:], 1):
         row = published.bands_of(symbol)
         expected = row.bands[0][1] if row is not None else state.scenario.pool.liquidation_threshold_frac
-        assert state.venues.collateral_ratio[v, a] == expected
+        assert state.venues.haircuts.ratio[v, a] == expected
     terms = state.opening["pool_terms"]
     assert (terms.close_factor, terms.close_all_at, terms.dust_usd, terms.least_left_usd) == (0.5, 0.95, 2000.0, 1000.0)
     assert terms.bonus[state.names.assets.index("BTC")] == published.bands_of("BTC").bonus  # type: ignore[union-attr]

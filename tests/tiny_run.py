@@ -88,6 +88,7 @@ def tiny_run(
         named=empty_table("named"),
         accounts=_accounts(accounts or []),
         venues=_venues(venues or {}, bin_t_s),
+        funds=empty_table("funds"),
         liquidation_map=empty_table("map"),
         slack=empty_table("slack"),
     )

@@ -258,11 +258,28 @@ def liquidation_price(quantity: float, cost_usd: float, cash_usd: float, rate: f
 
 @dataclass
 class Held:
-    """Hold one asset of an account: signed units, collateral price, and the part of its value that counts."""
+    """Hold one asset of an account: signed units, collateral price, and the part of its value that counts.
+
+    bands: [upper end in USD (or coins), part that counts of what lies below it]; without any, ratio_frac of all counts.
+    """
 
     units: float
     price_usd: float
     ratio_frac: float
+    bands: Sequence[tuple[float, float]] = ()
+    in_coins: bool = False
+
+
+def counted_usd(asset: Held) -> float:
+    """Return what a positive balance counts as margin, cent by cent as it were: each band's part of what lies in it."""
+    if not asset.bands:
+        return asset.units * asset.price_usd * asset.ratio_frac
+    counted, floor = 0.0, 0.0
+    for end, part in asset.bands:
+        end_usd = end * asset.price_usd if asset.in_coins else end
+        counted += part * max(min(asset.units * asset.price_usd, end_usd) - floor, 0.0)
+        floor = max(floor, end_usd)
+    return counted
 
 
 @dataclass
@@ -282,7 +299,7 @@ def portfolio_value(
 
     Profit joins the cash balance: a loss beyond it is owed and needs maintenance like any debt.
     """
-    collateral = sum(asset.units * asset.price_usd * asset.ratio_frac for asset in assets if asset.units > 0.0)
+    collateral = sum(counted_usd(asset) for asset in assets if asset.units > 0.0)
     owed_coins = sum(-asset.units * asset.price_usd for asset in assets if asset.units < 0.0)
     profit = sum(position.quantity * position.mark_usd - position.cost_usd for position in positions)
     required = debt_rate * (max(-(cash_usd + profit), 0.0) + owed_coins)

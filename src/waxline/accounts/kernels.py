@@ -116,12 +116,32 @@ def fund_traders(market, venue, quantity, cost, line, people, on_entry, fee, tie
 
 
 @njit
+def counted_value(held, price, v, a, haircuts):
+    """Return what `held` > 0 coins of asset `a` at `price` (USD) count as margin at venue `v`, in USD: each band's part of what lies in it.
+
+    haircuts: `Haircuts`. What lies beyond the last band counts nothing.
+    """
+    if held * (1.0 if haircuts.in_coins[v, a] == 1 else price) <= haircuts.end[v, a, 0]:
+        return haircuts.ratio[v, a] * held * price
+    units = held if haircuts.in_coins[v, a] == 1 else held * price
+    counted = 0.0
+    start = 0.0
+    for b in range(haircuts.end.shape[2]):
+        end = min(units, haircuts.end[v, a, b])
+        if end <= start:
+            break
+        counted += haircuts.part[v, a, b] * (end - start)
+        start = end
+    return counted * price if haircuts.in_coins[v, a] == 1 else counted
+
+
+@njit
 def value_portfolios(
     venue,
     balance,
     position,
     cost,
-    ratio,
+    haircuts,
     debt_rate,
     mark,
     asset_price,
@@ -139,9 +159,9 @@ def value_portfolios(
 ):
     """Value every portfolio at the venue's prices; writes equity_out, maintenance_out, collateral_out [P] in USD.
 
-    E = cash + sum_a ratio_a balance_a price_a (negative balances in full) + sum_m (q_m mark_m - cost_m)
+    E = cash + sum_a counted(balance_a, price_a) (negative balances in full) + sum_m (q_m mark_m - cost_m)
     M = sum_m (N_m rate - deduction) by tier + debt rate times what is owed; profit joins the cash balance, a loss beyond it is owed.
-    venue [P]; balance [P, A] (column 0 USD); position, cost [P, M]; ratio [V, A]; debt_rate [P]; `mark` [M] USD, `asset_price` [V, A] USD
+    venue [P]; balance [P, A] (column 0 USD); position, cost [P, M]; haircuts: `Haircuts`; debt_rate [P]; `mark` [M] USD, `asset_price` [V, A] USD
     (collateral price); markets of venue v are perp_start[v]..perp_end[v]; tiers [M, N]: caps in USD; flat_rate [P] > 0 replaces
     the tiers (makers' agreements); plain [P] 1: every pledged asset counts in full; closing_fee [P]: part of the
     positions' value that counts as maintenance besides. Twin: `waxline.reference`.
@@ -155,7 +175,7 @@ def value_portfolios(
         for a in range(1, assets):
             held = balance[p, a]
             if held > 0.0:
-                collateral += (1.0 if plain[p] == 1 else ratio[v, a]) * held * asset_price[v, a]
+                collateral += held * asset_price[v, a] if plain[p] == 1 else counted_value(held, asset_price[v, a], v, a, haircuts)
             elif held < 0.0:
                 debt -= held * asset_price[v, a]
         maintenance = 0.0

@@ -6,6 +6,7 @@ All values USD unless said otherwise; a debt is a positive number, a negative ba
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 def haircut_value(value: float, ratio: float) -> float:
@@ -14,6 +15,20 @@ def haircut_value(value: float, ratio: float) -> float:
     Source: Binance portfolio margin, FAQ 5e33af8e6ac04d57a1d0a3398e0a0752.
     """
     return min(value * ratio, value)
+
+
+def slices(value: float, ends: Sequence[float], parts: Sequence[float]) -> list[tuple[float, float]]:
+    """Return (USD, part that counts) of the bands in which a holding of `value` USD lies, the highest band first; beyond the last nothing counts.
+
+    ends: upper ends in USD, rising. What is sold of a holding leaves its highest band first, so that a sale costs what that band counts.
+    """
+    found, start = [], 0.0
+    for end, part in zip([*ends, math.inf], [*parts, 0.0], strict=True):
+        inside = min(value, end) - start
+        if inside > 0.0:
+            found.append((inside, part))
+            start += inside
+    return found[::-1]
 
 
 def bid_rate(index: float, buffer: float) -> float:

@@ -129,9 +129,31 @@ class Portfolios(NamedTuple):
     at_equality: Ints
 
 
-class VenueTable(NamedTuple):
-    """Hold per venue: fund, capacity, totals of the waterfall, status, collateral rules and prices per asset."""
+class Haircuts(NamedTuple):
+    """Hold what part of pledged assets counts at each venue: marginal bands by the amount one account holds.
 
+    ratio [V, A]: part of the first band; end, part [V, A, B]: upper ends (the last infinite) and parts; in_coins [V, A] 1: ends in coins, not USD.
+    """
+
+    ratio: Floats
+    end: Floats
+    part: Floats
+    in_coins: Ints
+
+
+def flat_haircuts(ratio: Floats) -> Haircuts:
+    """Return haircuts [V, A] that do not depend on the amount."""
+    return Haircuts(ratio, np.full((*ratio.shape, 1), np.inf), ratio[:, :, None].copy(), np.zeros(ratio.shape, dtype=np.int64))
+
+
+class VenueTable(NamedTuple):
+    """Hold per venue: fund, capacity, totals of the waterfall, status, collateral rules and prices per asset.
+
+    Funds [F] are numbered: first the general one of each venue, then those of contract groups; fund [M]: the one behind a market, fund_venue [F].
+    """
+
+    fund: Ints
+    fund_venue: Ints
     fund_cash: Floats
     capacity_usd: Floats
     fees: Floats
@@ -140,7 +162,7 @@ class VenueTable(NamedTuple):
     socialised_usd: Floats
     has_vault: Ints
     trigger_frac: Floats
-    collateral_ratio: Floats
+    haircuts: Haircuts
     collateral_price: Floats
     open: Ints
     speed: Floats

@@ -205,7 +205,7 @@ def fall_to_line(state: State, scenario: Scenario) -> Floats:
         mark = np.where(falls_with[markets.asset], prices.mark * (1.0 - f), prices.mark)
         equity, maintenance, collateral = (np.zeros(count) for _ in range(3))
         value_portfolios(
-            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, portfolios.debt_rate, mark, price, *state.perp_range,
+            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.haircuts, portfolios.debt_rate, mark, price, *state.perp_range,
             *state.tiers, portfolios.flat_rate, portfolios.plain, portfolios.closing_fee, equity, maintenance, collateral,
         )  # fmt: skip
         slack = slack_of(portfolios._replace(equity=equity, maintenance=maintenance, collateral_usd=collateral))

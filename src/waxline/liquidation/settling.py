@@ -130,29 +130,29 @@ def pass_to_fund(i, m, traded, price, quantity, cost, cash, fund_quantity, fund_
 
 
 @njit
-def end_trader(i, v, notional, fee_frac, cash, status, negative_usd, venue_fund, bad_debt):
-    """Close the books of a liquidated trader: clearance fee to the fund from what is left, shortfall from the fund, the rest bad debt."""
+def end_trader(i, v, fund, notional, fee_frac, cash, status, negative_usd, fund_balance, bad_debt):
+    """Close the books of a liquidated trader: clearance fee to `fund` from what is left, shortfall from the fund, the rest bad debt of venue `v`."""
     left = cash[i]
     if left > 0.0:
         fee = min(left, notional * fee_frac)
         cash[i] -= fee
-        venue_fund[v] += fee
+        fund_balance[fund] += fee
     elif left < 0.0:
         negative_usd[i] += -left
-        paid = min(-left, max(venue_fund[v], 0.0))
-        venue_fund[v] -= paid
+        paid = min(-left, max(fund_balance[fund], 0.0))
+        fund_balance[fund] -= paid
         bad_debt[v] += -left - paid
         cash[i] += paid
     status[i] = CLOSED
 
 
 @njit
-def release_trader(i, m, v, notional, fee_frac, mark, traders, watched_head, venue_fund, rules, tier_cap, tier_rate, tier_deduction):
+def release_trader(i, m, v, fund, notional, fee_frac, mark, traders, watched_head, fund_balance, rules, tier_cap, tier_rate, tier_deduction):
     """Let a trader whose position was closed in part go on: clearance fee to the fund from its equity, tier anew, checked at every step."""
     q = traders.quantity[i]
     fee = min(max(traders.cash[i] + q * mark - traders.cost[i], 0.0), notional * fee_frac)
     traders.cash[i] -= fee
-    venue_fund[v] += fee
+    fund_balance[fund] += fee
     traders.rate[i], traders.deduction[i] = tier_at_line(
         m, q, traders.cost[i], traders.cash[i], rules.people[v], rules.on_entry[v], rules.closing_fee[v], tier_cap, tier_rate, tier_deduction
     )
@@ -211,7 +211,8 @@ def settle_orders(
     fund_cost,
     fund_cash,
     portfolio_liquidated,
-    venue_fund,
+    fund,
+    fund_balance,
     bad_debt,
     has_vault,
     trigger_frac,
@@ -230,7 +231,7 @@ def settle_orders(
     Rows are written every 10 s (`flush`), when at least a twentieth of the order is new, and when an order ends. What a bankruptcy limit left
     unfilled passes to the fund at that price, `takeover_rate` of it per second; a venue with a backstop vault takes the whole position with its
     margin below trigger_frac of the maintenance. A trader whose position was closed in part goes on. `rules`: `CloseRules`, tiers [M, N]. Writes
-    orders, rows, traders, the fund's cells and the venues' funds.
+    orders, rows, traders, the fund's cells, fund_balance [F] (USD; fund [M]: the one behind a market) and bad_debt [V].
     """
     quantity, cost, cash, status = traders.quantity, traders.cost, traders.cash, traders.status
     rate, deduction, order = traders.rate, traders.deduction, traders.order
@@ -287,12 +288,25 @@ def settle_orders(
                         pass_to_fund(i, m, -quantity[i], mark[m], quantity, cost, cash, fund_quantity, fund_cost, fund_cash)
                     if forced and quantity[i] != 0.0:
                         release_trader(
-                            i, m, v, table[n, O_CASH], rules.fee_frac[v], mark[m], traders, watched_head, venue_fund, rules, tier_cap, tier_rate, tier_deduction
+                            i,
+                            m,
+                            v,
+                            fund[m],
+                            table[n, O_CASH],
+                            rules.fee_frac[v],
+                            mark[m],
+                            traders,
+                            watched_head,
+                            fund_balance,
+                            rules,
+                            tier_cap,
+                            tier_rate,
+                            tier_deduction,
                         )
                     elif forced:
                         owed = max(-cash[i], 0.0)
-                        paid = min(owed, max(venue_fund[v], 0.0))
-                        end_trader(i, v, table[n, O_CASH], rules.fee_frac[v], cash, status, negative_usd, venue_fund, bad_debt)
+                        paid = min(owed, max(fund_balance[fund[m]], 0.0))
+                        end_trader(i, v, fund[m], table[n, O_CASH], rules.fee_frac[v], cash, status, negative_usd, fund_balance, bad_debt)
                         write_payments(rows, used, t_s, i, m, int(table[n, O_SIDE]), owed, paid, -owed, table[n, O_GENERATION], table[n, O_SHARES:])
                     else:
                         status[i] = CLOSED

@@ -40,6 +40,7 @@ TABLE_FIELDS = {
     "named": "named",
     "accounts": "accounts",
     "venues": "venues",
+    "funds": "funds",
     "map": "liquidation_map",
     "slack": "slack",
 }

@@ -56,6 +56,7 @@ class RunResult:
     named: pl.DataFrame
     accounts: pl.DataFrame
     venues: pl.DataFrame
+    funds: pl.DataFrame
     liquidation_map: pl.DataFrame
     slack: pl.DataFrame
     baseline: dict[str, float] | None = None

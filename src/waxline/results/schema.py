@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import polars as pl
 
-FORMAT = 2
+FORMAT = 3
 BIN_STEPS = 10
 VENUES = ("binance", "bybit", "coinbase", "hyperliquid", "rest", "aave")
 MARKET_KINDS = ("spot", "perp", "pool")
@@ -292,6 +292,15 @@ VENUE_SERIES = (
     Column("margin_calls", "f64", "calls", "margin calls so far"),
 )
 
+FUND_SERIES = (
+    Column("t_s", "i32", "s", "seconds from t0"),
+    Column("venue", "str", "-", "venue"),
+    Column("fund", "str", "-", "the venue, for its general fund or vault; venue/group, for that of a group of contracts"),
+    Column("fund_usd", "f64", "USD", "its equity: cash, coins and positions at the mark"),
+    Column("fund_inventory_usd", "f64", "USD", "positions it holds, gross"),
+    Column("drawn_down", "bool", "-", "whether it has lost so much of its largest size that its venue deleverages all it holds"),
+)
+
 LIQUIDATION_MAP = (
     Column("market_id", "i32", "-", "market"),
     Column("price_frac", "f64", "fraction", "price level over reference, in steps of 1 %"),
@@ -316,6 +325,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "named": NAMED,
     "accounts": ACCOUNTS,
     "venues": VENUE_SERIES,
+    "funds": FUND_SERIES,
     "map": LIQUIDATION_MAP,
     "slack": SLACK,
 }

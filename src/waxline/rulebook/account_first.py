@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from waxline.accounts.rules_collateral import slices
 from waxline.liquidation import closing_kernels
 from waxline.liquidation.rules_pools import repayable, seized
 from waxline.liquidation.rules_waterfall import backstop_takes_over, distance_to_zero, fillable_price
@@ -111,18 +112,27 @@ def _collateral(account: Account, worth: Value, at: Mapping[str, float]) -> list
     order = sorted(held, key=(lambda asset: -ratios[asset]) if first.order is Order.HIGHEST_RATIO else (lambda asset: -size(asset)))
     if first.rule is FirstStep.CLOSE_FACTOR:
         return _by_keeper(account, worth, at, order[0]) if order else []
-    sold = np.zeros(len(order))
+    parts = [(asset, *part) for asset in order for part in _bands(account, asset, size(asset), account.price(asset, at))]
+    sold = np.zeros(len(parts))
     stop = math.inf if first.rule is FirstStep.WHOLE else first.stop_at
     selling: Any = closing_kernels.sold_in_order
     selling(
         worth.equity, worth.maintenance, worth.debt, worth.assets, worth.collateral, MEASURES[account.regime.measure], stop, account.debt_rate(),
-        np.array([size(asset) for asset in order]), np.array([ratios[asset] for asset in order]), sold,
+        np.array([usd for _, usd, _ in parts]), np.array([part for _, _, part in parts]), sold,
     )  # fmt: skip
+    whole = {asset: math.fsum(usd for usd, (name, _, _) in zip(sold, parts, strict=True) if name == asset) for asset in order}
     return [
-        Step("sell in spot to repay the debt", asset, "long", float(usd) / account.price(asset, at), float(usd), None, first.then)
-        for asset, usd in zip(order, sold, strict=True)
-        if usd > 0.0
+        Step("sell in spot to repay the debt", asset, "long", usd / account.price(asset, at), usd, None, first.then) for asset, usd in whole.items() if usd > 0.0
     ]
+
+
+def _bands(account: Account, asset: str, usd: float, price: float) -> list[tuple[float, float]]:
+    """Return (USD, part that counts) of the bands in which a holding lies, the highest first."""
+    row = account.bands.get(asset)
+    if row is None or not account.regime.haircuts:
+        return [(usd, 1.0)]
+    unit = price if row.unit == "coins" else 1.0
+    return slices(usd, [math.inf if end is None else end * unit for end, _ in row.bands], [part for _, part in row.bands])
 
 
 def _by_keeper(account: Account, worth: Value, at: Mapping[str, float], asset: str) -> list[Step]:

@@ -11,7 +11,7 @@ from waxline.limits import MARKET_STEPS, STEPS
 from waxline.parameter import CLASSES, ByClass
 from waxline.scenario.fields import Keys, has_keys, item_of, row_key, section_of, sections, written
 from waxline.scenario.problems import Problem, nearest
-from waxline.scenario.world import USD, AssetKind, MarginRegime, MarketKind, PriceRule, Venue, VenueKind
+from waxline.scenario.world import USD, AssetKind, Collateral, MarginRegime, MarketKind, PriceRule, Venue, VenueKind
 
 if TYPE_CHECKING:
     from waxline.scenario.schema import Scenario
@@ -44,6 +44,7 @@ def find_conflicts(scenario: Scenario) -> list[Problem]:
         _tiers,
         _regimes,
         _whales,
+        _fund_groups,
         _collateral,
         _windows,
         _sources,
@@ -159,6 +160,23 @@ def _markets(scenario: Scenario) -> Iterator[Problem]:
                 f"{venue.vault_usd:g}",
                 "set it to 0, or kind: perp_venue",
             )
+
+
+def _fund_groups(scenario: Scenario) -> Iterator[Problem]:
+    traded = {(market.venue, market.asset) for market in scenario.markets if market.kind is MarketKind.PERP}
+    for venue in scenario.venues:
+        if venue.fund_groups and venue.vault_usd > 0.0:
+            where = f"venues[{venue.name}].fund_groups"
+            yield Problem(where, "must be empty where a backstop vault takes over", f"{len(venue.fund_groups)} groups", "remove them, or write vault_usd: 0")
+        seen: dict[str, str] = {}
+        for group in venue.fund_groups:
+            place = f"venues[{venue.name}].fund_groups[{group.name}].assets"
+            for symbol in group.assets:
+                if (venue.name, symbol) not in traded:
+                    yield Problem(place, f"must name coins whose perps trade at {venue.name}", f'"{symbol}"', f"add the market {venue.name}-perp-{symbol}")
+                elif symbol in seen:
+                    yield Problem(place, "must name a coin in one group only", f'"{symbol}", also in {seen[symbol]}', f"remove {symbol} from one of the two")
+                seen[symbol] = group.name
 
 
 def _indices(scenario: Scenario) -> Iterator[Problem]:
@@ -301,6 +319,7 @@ def _collateral(scenario: Scenario) -> Iterator[Problem]:
                 f"{pledged:g} USD pledged",
                 f"add the market {row.venue}-spot-{row.asset}",
             )
+        yield from _bands(place, row)
         if row.price_rule is PriceRule.REDEMPTION and kinds.get(row.asset) is AssetKind.COIN:
             yield Problem(f"{place}.price_rule", "redemption is only for claims", f'"{row.asset}", a coin', "choose index or own_book")
         if row.price_rule is PriceRule.OWN_BOOK and (row.venue, row.asset) not in spot:
@@ -310,6 +329,23 @@ def _collateral(scenario: Scenario) -> Iterator[Problem]:
                 "none",
                 f"add {row.venue}-spot-{row.asset}, or choose index",
             )
+
+
+def _bands(place: str, row: Collateral) -> Iterator[Problem]:
+    ends = [end for end, _ in row.bands]
+    for n, (end, ratio) in enumerate(row.bands):
+        if not 0.0 <= ratio <= 1.0:
+            yield Problem(f"{place}.bands[{n}]", "must count a part in [0, 1]", f"{ratio:g}", "give a fraction, 0.05 for 5 %")
+        if end is not None and end <= 0.0:
+            yield Problem(f"{place}.bands[{n}]", "must end above 0", f"{end:g}", "give the upper end of the band")
+    for n, (before, after) in enumerate(pairwise(ends), start=1):
+        if before is None or (after is not None and after <= before):
+            yield Problem(f"{place}.bands[{n}]", "must rise, and only the last may have no end", f"{after} after {before}", "sort the bands")
+    parts = [ratio for _, ratio in row.bands]
+    if any(after > before for before, after in pairwise(parts)):
+        yield Problem(f"{place}.bands", "must not count more of a larger amount", f"{parts}", "let the parts fall")
+    if parts and parts[0] != row.ratio_frac:
+        yield Problem(f"{place}.ratio_frac", "must be the part of the first band", f"{row.ratio_frac:g} and {parts[0]:g}", f"write {parts[0]:g}")
 
 
 def _windows(scenario: Scenario) -> Iterator[Problem]:

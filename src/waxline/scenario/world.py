@@ -176,6 +176,17 @@ class FundingRule(Section):
     rate_before_frac: float = quantity(1e-4, unit="fraction per 8 h", low=-0.1, high=0.1, meaning="rate in the hours before the run", source="see the venue")
 
 
+class FundGroup(Section):
+    """Describe an insurance fund that stands behind the perps of some coins only."""
+
+    KEY: ClassVar[str] = "{name}"
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", description="name of the group of contracts")
+    assets: list[str] = Field(min_length=1, description="coins whose perps it stands behind")
+    fund_usd: float = quantity(0.0, unit="USD", low=0.0, high=1e12, meaning="its size before the run", source="see the row")
+    source: str = text(meaning=SOURCE)
+
+
 class Venue(Section):
     """Describe one venue: what it trades, what secures positions, its fees, its fund, its index."""
 
@@ -187,6 +198,9 @@ class Venue(Section):
     taker_fee_bps: float = quantity(unit="bps", low=-50.0, high=500.0, meaning="fee of orders that take", source="see the row")
     maker_fee_bps: float = quantity(unit="bps", low=-50.0, high=500.0, meaning="fee of orders that rest; a rebate is negative", source="see the row")
     fund_usd: float = quantity(0.0, unit="USD", low=0.0, high=1e12, meaning="insurance fund before the run", source="see the row")
+    fund_groups: list[FundGroup] = Field(
+        [], description="insurance funds apart from fund_usd, each for the perps of some coins; all other perps and accounts share fund_usd"
+    )
     vault_usd: float = quantity(
         0.0,
         unit="USD",
@@ -309,6 +323,12 @@ class Collateral(Section):
     venue: str = text(meaning="name of the venue")
     asset: str = text(meaning="symbol of the asset")
     ratio_frac: float = quantity(unit="fraction", low=0.0, high=1.0, meaning="part of its value that counts as margin (1 − haircut)", source="see the row")
+    bands: list[tuple[float | None, float]] = Field(
+        [],
+        max_length=50,
+        description="marginal bands by the amount one account holds: [upper end or null, part that counts]; the first part is ratio_frac; empty: ratio_frac of all",
+    )
+    band_unit: str = Field("USD", pattern=r"^(USD|coins)$", description="unit of the ends of the bands")
     price_rule: PriceRule = Field(PriceRule.INDEX, description="price at which the venue values it")
     maker_pledged_usd: float = quantity(
         0.0,

@@ -57,7 +57,7 @@ def build_state(scenario: Scenario) -> State:
     owners = len(scenario.makers.accounts) + 2
     books, causes = build_books(markets, owners)
     prices = build_prices(scenario, names, markets)
-    venues = build_venues(scenario, names)
+    venues = build_venues(scenario, names, markets)
     tiers = maintenance_tiers(scenario, names, markets)
     portfolios, slot_account, makers, regimes = build_portfolios(scenario, names, markets, venues, tiers, prices.asset_price)
     closing = close_rules(scenario, names)
@@ -122,7 +122,7 @@ def value_all(state: State) -> None:
             prices.asset_price[v] = prices.oracle
     portfolios, venues = state.portfolios, state.venues
     value_portfolios(
-        portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, portfolios.debt_rate, prices.mark, prices.asset_price,
+        portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.haircuts, portfolios.debt_rate, prices.mark, prices.asset_price,
         *state.perp_range, *state.tiers, portfolios.flat_rate, portfolios.plain, portfolios.closing_fee, portfolios.equity, portfolios.maintenance, portfolios.collateral_usd,
     )  # fmt: skip
 
@@ -214,8 +214,8 @@ def build_pending(scenario: Scenario, names, markets) -> Pending:  # type: ignor
         deleveraged_last_s=np.full(count, -1e9),
         pool=np.zeros(3),
         claim_cash=np.zeros(count),
-        fund_most_usd=np.zeros(venues),
-        drawn_down=np.zeros(venues, dtype=np.bool_),
+        fund_most_usd=np.zeros(len(names.funds)),
+        drawn_down=np.zeros(len(names.funds), dtype=np.bool_),
     )
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from waxline.accounts.kernels import fund_traders, value_portfolios
+from waxline.accounts.kernels import counted_value, fund_traders, value_portfolios
 from waxline.accounts.population import draw_traders
 from waxline.accounts.tables import CASH, Cell, Cells, Portfolios, Status, Traders, VenueTable, Watch
 from waxline.agents.tables import MakerTable, Pairs
@@ -16,7 +16,7 @@ from waxline.market.tables import Markets
 from waxline.parameter import CLASSES
 from waxline.scenario.schema import Scenario
 from waxline.scenario.venue_rules import RegimeRules
-from waxline.simulation.build_rules import collateral_ratios, set_regimes, vault_shares
+from waxline.simulation.build_rules import haircuts_of, set_regimes, vault_shares
 from waxline.simulation.state import Names
 from waxline.streams import Purpose, key, uniforms
 
@@ -119,7 +119,7 @@ def build_portfolios(
         if row["kind"] == WHALE:
             fund_whale(next(w for w in whales if w.name == row["name"]), names, portfolios, p, venues, prices, reference)
     fund_holders(scenario, names, markets, portfolios, [p for p, row in enumerate(rows) if row["kind"] == HOLDER], venues, tiers, prices, whales)
-    fund_borrowers(scenario, names, portfolios, [p for p, row in enumerate(rows) if row["kind"] == BORROWER], prices, venues.collateral_ratio, seed)
+    fund_borrowers(scenario, names, portfolios, [p for p, row in enumerate(rows) if row["kind"] == BORROWER], prices, venues.haircuts.ratio, seed)
     starts = np.array([int(np.searchsorted(markets.venue, v)) for v in range(len(names.venues))], dtype=np.int64)
     ranges = (starts, np.append(starts[1:], markets.venue.size).astype(np.int64))
     ensure_survival(scenario, markets, portfolios, venues, tiers, prices, ranges)
@@ -162,7 +162,8 @@ def fund_makers(scenario: Scenario, names: Names, markets: Markets, portfolios: 
                         pledged[a] = item.maker_pledged_usd * rules.accounts[s].pledged_share_frac
             for a, usd in pledged.items():
                 portfolios.balance[p, a] += usd / prices[v, a]
-                loan += min(rules.loan_to_value_frac, rules.loan_to_margin_frac * venues.collateral_ratio[v, a]) * usd
+                margin = counted_value(usd / prices[v, a], prices[v, a], v, a, venues.haircuts)
+                loan += min(rules.loan_to_value_frac * usd, rules.loan_to_margin_frac * margin)
             portfolios.balance[p, CASH] -= loan * (0.0 if entrant else rules.accounts[s].lent_frac)
             own = loan == 0.0
             for m in mine:
@@ -185,7 +186,7 @@ def fund_whale(whale, names, portfolios, p, venues, prices, reference) -> None: 
     for symbol, usd in whale.collateral_usd.items():
         a = names.assets.index(symbol)
         portfolios.balance[p, a] += usd / prices[v, a]
-        counted += usd * (1.0 if portfolios.plain[p] == 1 else venues.collateral_ratio[v, a])
+        counted += usd if portfolios.plain[p] == 1 else counted_value(usd / prices[v, a], prices[v, a], v, a, venues.haircuts)
     portfolios.balance[p, CASH] -= counted * whale.loan_to_value_frac
     for side, perps in ((1.0, whale.perp_longs_usd), (-1.0, whale.perp_shorts_usd)):
         for symbol, usd in perps.items():
@@ -249,7 +250,8 @@ def fund_holders(scenario, names, markets, portfolios, members, venues, tiers, p
             for m in chosen:
                 portfolios.position[p, m] = longs / len(chosen) / reference[m]
                 portfolios.cost[p, m] = longs / len(chosen)
-            counted = float(np.sum(portfolios.balance[p, 1:] * prices[v, 1:] * venues.collateral_ratio[v, 1:]))
+            held = np.flatnonzero(portfolios.balance[p, 1:] > 0.0) + 1
+            counted = math.fsum(counted_value(portfolios.balance[p, a], prices[v, a], v, int(a), venues.haircuts) for a in held)
             portfolios.balance[p, CASH] = -counted * loan
             portfolios.reserve[p] = scenario.topups.holder_reserve_frac * value
 
@@ -269,7 +271,7 @@ def ensure_survival(
     values = [np.zeros(portfolios.venue.size) for _ in range(3)]
     for _ in range(SURVIVAL_ROUNDS):
         value_portfolios(
-            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.collateral_ratio, portfolios.debt_rate, mark, prices * keep,
+            portfolios.venue, portfolios.balance, portfolios.position, portfolios.cost, venues.haircuts, portfolios.debt_rate, mark, prices * keep,
             *ranges, *tiers, portfolios.flat_rate, portfolios.plain, portfolios.closing_fee, *values,
         )  # fmt: skip
         weak = np.flatnonzero((portfolios.kind == HOLDER) & (values[0] <= 1.02 * portfolios.line * values[1]) & (values[1] > 0.0))
@@ -472,22 +474,33 @@ def build_stops(stop: Floats, markets: Markets, trader_range: Ints) -> Watch:
     return Watch(account=np.concatenate(accounts).astype(np.int64), level=np.concatenate(levels), start=start, place=start[:-1].copy())
 
 
-def build_venues(scenario: Scenario, names: Names) -> VenueTable:
-    """Return venue columns: funds, capacities, collateral ratios, maintenance of debts."""
+def build_venues(scenario: Scenario, names: Names, markets: Markets) -> VenueTable:
+    """Return venue columns: funds and what they may hold, who takes over, collateral rules."""
     count, assets = len(names.venues), len(names.assets)
     rules = scenario.deleveraging
     rows = [scenario.venue(name) for name in names.venues]
     vault = np.array([1 if row.vault_usd > 0.0 else 0 for row in rows], dtype=np.int64)
+    groups = [(v, group) for v, row in enumerate(rows) for group in sorted(row.fund_groups, key=lambda one: one.name)]
+    fund = markets.venue.copy()
+    for number, (v, group) in enumerate(groups, start=count):
+        fund[(markets.venue == v) & markets.perp & np.isin(markets.asset, [names.assets.index(symbol) for symbol in group.assets])] = number
+    sizes = [row.fund_usd for row in rows] + [group.fund_usd for _, group in groups]
+    capacity = rules.fund_capacity_ratio * np.array(sizes)
+    cash = np.array(sizes)
+    capacity[:count][vault == 1] = rules.vault_capacity_usd
+    cash[:count] = np.where(vault == 1, [row.vault_usd for row in rows], cash[:count])
     return VenueTable(
-        fund_cash=np.array([row.vault_usd if row.vault_usd > 0.0 else row.fund_usd for row in rows]),
-        capacity_usd=np.array([rules.vault_capacity_usd if row.vault_usd > 0.0 else rules.fund_capacity_ratio * row.fund_usd for row in rows]),
+        fund=fund,
+        fund_venue=np.array([*range(count), *(v for v, _ in groups)], dtype=np.int64),
+        fund_cash=cash,
+        capacity_usd=capacity,
         fees=np.zeros(count),
         deleveraged_usd=np.zeros(count),
         bad_debt_usd=np.zeros(count),
         socialised_usd=np.zeros(count),
         has_vault=vault,
         trigger_frac=np.where(vault == 1, vault_shares(scenario, names), 0.0),
-        collateral_ratio=collateral_ratios(scenario, names),
+        haircuts=haircuts_of(scenario, names),
         collateral_price=np.ones((count, assets)),
         open=np.ones(count, dtype=np.int64),
         speed=np.ones(count),

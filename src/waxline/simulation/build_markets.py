@@ -37,8 +37,11 @@ def stream_number(name: str) -> int:
 def canonical_names(scenario: Scenario) -> Names:
     """Return names in canonical order: venues, assets and markets sorted, so that the order of rows in a file does not matter."""
     rows = sorted(scenario.markets, key=lambda row: (row.venue, str(row.kind), row.asset))
+    venues = sorted(row.name for row in scenario.venues)
+    groups = [f"{name}/{group}" for name in venues for group in sorted(one.name for one in scenario.venue(name).fund_groups)]
     return Names(
-        venues=sorted(row.name for row in scenario.venues),
+        venues=venues,
+        funds=[*venues, *groups],
         assets=["USD", *sorted(row.symbol for row in scenario.assets)],
         markets=[row.name for row in rows],
         owners=[],

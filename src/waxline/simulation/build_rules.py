@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waxline.accounts.lines import EQUITY_TO_MAINTENANCE
-from waxline.accounts.tables import Portfolios
+from waxline.accounts.tables import Haircuts, Portfolios, flat_haircuts
 from waxline.liquidation.kernels import BANKRUPTCY
 from waxline.liquidation.parameters import ClosingPrice
 from waxline.liquidation.tables import CloseRules, First
@@ -154,8 +154,8 @@ def pool_terms(scenario: Scenario, names: Names) -> PoolTerms:
     return PoolTerms(first.fraction, first.deep_at, first.dust_usd, first.least_usd, bonus)
 
 
-def collateral_ratios(scenario: Scenario, names: Names) -> Floats:
-    """Return the part of each asset's value that counts at each venue [V, A]: for pools the liquidation threshold, for spot exchanges all."""
+def haircuts_of(scenario: Scenario, names: Names) -> Haircuts:
+    """Return what part of each asset counts at each venue: by its bands, for pools the liquidation threshold, for spot exchanges all."""
     ratio = np.zeros((len(names.venues), len(names.assets)))
     ratio[:, 0] = 1.0
     for item in scenario.collateral:
@@ -169,7 +169,21 @@ def collateral_ratios(scenario: Scenario, names: Names) -> Floats:
             for a, symbol in enumerate(names.assets[1:], 1):
                 bands = published.bands_of(symbol) if published is not None else None
                 ratio[v, a] = bands.bands[0][1] if bands is not None else scenario.pool.liquidation_threshold_frac
-    return ratio
+    found = flat_haircuts(ratio)
+    banded = [item for item in scenario.collateral if item.bands]
+    if not banded:
+        return found
+    width = max(len(item.bands) for item in banded) + 1
+    end, part = (np.repeat(column, width, axis=2) for column in (found.end, found.part))
+    for item in banded:
+        v, a = names.venues.index(item.venue), names.assets.index(item.asset)
+        for b in range(width):
+            inside = b < len(item.bands)
+            top = item.bands[b][0] if inside else None
+            end[v, a, b] = math.inf if top is None else top
+            part[v, a, b] = item.bands[b][1] if inside else 0.0
+        found.in_coins[v, a] = int(item.band_unit == "coins")
+    return Haircuts(ratio, end, part, found.in_coins)
 
 
 def closing_price(scenario: Scenario, venue: str) -> ClosingPrice:

@@ -46,27 +46,28 @@ def deleverage(state: State) -> None:
         return
     equity, gross = fund_values(state)
     over = np.where(drawn_down(state, equity), gross, gross - state.venues.capacity_usd)
-    for v in np.flatnonzero((over > 0.0) & (gross > 0.0)):
-        if rule_of(state, int(v)) is DeleveragingRule.NONE:
+    for f in np.flatnonzero((over > 0.0) & (gross > 0.0)):
+        v = int(state.venues.fund_venue[f])
+        if rule_of(state, v) is DeleveragingRule.NONE:
             continue
-        mine = np.flatnonzero((state.markets.venue == v) & state.markets.perp & (state.cells.quantity[Cell.FUND] != 0.0))
+        mine = np.flatnonzero((state.venues.fund == f) & state.markets.perp & (state.cells.quantity[Cell.FUND] != 0.0))
         recent = mine[state.clock.t_s - state.pending.deleveraged_last_s[mine] <= TAKEOVER_MEMORY_S]
         held = np.abs(state.cells.quantity[Cell.FUND, recent]) * state.prices.mark[recent]
         if recent.size == 0 or held.sum() <= 0.0:
             continue
-        for m, usd in zip(recent, np.minimum(held, over[v] * held / held.sum()), strict=True):
-            deleverage_one(state, int(v), int(m), float(usd), float(equity[v]))
+        for m, usd in zip(recent, np.minimum(held, over[f] * held / held.sum()), strict=True):
+            deleverage_one(state, v, int(m), float(usd), float(equity[f]))
 
 
 def drawn_down(state: State, equity: Floats) -> NDArray[np.bool_]:
-    """Tell which venues deleverage all that their fund holds: it has lost the stated part of its largest size of the last 8 hours.
+    """Tell which funds [F] have all they hold deleveraged: the fund has lost the stated part of its largest size of the last 8 hours.
 
     It goes on until the loss is down to the level at which the venue stops. Runs are shorter than 8 hours: the largest size is that of the run.
     """
     pending = state.pending
     np.maximum(pending.fund_most_usd, equity, out=pending.fund_most_usd)
     lost = 1.0 - equity / np.maximum(pending.fund_most_usd, 1e-9)
-    start, stop = state.opening["drawdown"]
+    start, stop = state.opening["drawdown"][:, state.venues.fund_venue]
     pending.drawn_down[:] = np.where(pending.drawn_down, lost > stop, lost >= start)
     return pending.drawn_down
 

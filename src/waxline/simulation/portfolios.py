@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from waxline.accounts.kernels import maintenance_of, trade_portfolio, trade_single
 from waxline.accounts.lines import DEBT_TO_COLLATERAL, measure_of, owes
+from waxline.accounts.rules_collateral import slices
 from waxline.accounts.tables import CASH, Cell, Status
 from waxline.liquidation.closing_kernels import first_closing, sold_in_order
 from waxline.liquidation.kernels import add_order
@@ -124,22 +125,34 @@ def coins_to_sell(state: State, p: int, regime: RegimeRules | None) -> list[tupl
     if regime is None or not held:
         return [(int(prices.spot_market[v, a]), coins[a]) for a in held]
     worth = {a: coins[a] * float(prices.asset_price[v, a]) for a in held}
-    ratio = {a: 1.0 if portfolios.plain[p] == 1 else float(state.venues.collateral_ratio[v, a]) for a in held}
+    bands = {a: bands_of(state, p, v, a, coins[a]) for a in held}
+    ratio = {a: sum(usd * part for usd, part in bands[a]) / worth[a] if worth[a] > 0.0 else 0.0 for a in held}
     order = sorted(held, key=(lambda a: (-ratio[a], a)) if regime.first.order is Order.HIGHEST_RATIO else (lambda a: (-worth[a], a)))
     owed = np.where(portfolios.balance[p] < 0.0, -portfolios.balance[p], 0.0)
     debt = float(owed[CASH] + np.sum(owed[1:] * prices.asset_price[v, 1:]))
     collateral = float(portfolios.collateral_usd[p])
-    sold = np.zeros(len(order))
+    parts = [(a, *part) for a in order for part in bands[a]]
+    sold = np.zeros(len(parts))
     sold_in_order(
         float(portfolios.equity[p]), float(portfolios.maintenance[p]), debt, float(np.sum(list(worth.values()))), collateral, int(portfolios.measure[p]),
-        regime.first.stop_at, float(portfolios.debt_rate[p]), np.array([worth[a] for a in order]), np.array([ratio[a] for a in order]), sold,
+        regime.first.stop_at, float(portfolios.debt_rate[p]), np.array([usd for _, usd, _ in parts]), np.array([part for _, _, part in parts]), sold,
     )  # fmt: skip
     found = []
-    for a, usd in zip(order, sold, strict=True):
+    for a in order:
+        usd = float(sum(amount for amount, (b, _, _) in zip(sold, parts, strict=True) if b == a))
         if usd > 0.0:
-            part = 1.0 if worth[a] - usd < LEAST_LEG_USD else float(usd) / worth[a]
+            part = 1.0 if worth[a] - usd < LEAST_LEG_USD else usd / worth[a]
             found.append((int(prices.spot_market[v, a]), coins[a] * part))
     return found
+
+
+def bands_of(state: State, p: int, v: int, a: int, coins: float) -> list[tuple[float, float]]:
+    """Return (USD, part that counts) of the bands in which `coins` of asset `a` lie, the last first: what counts least is sold first."""
+    haircuts, price = state.venues.haircuts, float(state.prices.asset_price[v, a])
+    if state.portfolios.plain[p] == 1:
+        return [(coins * price, 1.0)]
+    unit = price if haircuts.in_coins[v, a] == 1 else 1.0
+    return slices(coins * price, (haircuts.end[v, a] * unit).tolist(), haircuts.part[v, a].tolist())
 
 
 def give_order(state: State, p: int, m: int, side: int, quantity: float, cause: int, generation: float, equity: float, shares: Floats) -> None:

@@ -35,7 +35,7 @@ from waxline.results.schema import ACCOUNT_STATUS, BIN_STEPS, N_CAUSES, PAYERS, 
 from waxline.simulation.build_accounts import BORROWER, HOLDER, MAKER, WHALE
 from waxline.simulation.ledger import positions_of
 from waxline.simulation.state import State
-from waxline.simulation.waterfall import fund_values
+from waxline.simulation.waterfall import by_venue, fund_values
 
 Float32 = NDArray[np.float32]
 STATUS_NAMES = {0: "healthy", 1: "called", 2: "healthy", 3: "liquidating", 4: "taken_over", 5: "closed"}
@@ -67,7 +67,8 @@ class Recorder:
         self.slack: pl.DataFrame | None = None
         self.map: pl.DataFrame | None = None
         self.reference = np.exp(state.books.mid)
-        self.vault_start, _ = fund_values(state)
+        self.vault_start = by_venue(state, fund_values(state)[0])
+        self.fund_rows: list[dict[str, Any]] = []
         self.calm_quote = state.makers.share[:-2].sum(axis=0)
 
     def record(self, state: State) -> None:
@@ -121,6 +122,7 @@ class Recorder:
         self.bin_t_s[b] = round(state.clock.t_s)
         self.named_rows.append(named_rows(state, self.named))
         self.venue_rows += venue_rows(state, self.vault_start)
+        self.fund_rows += fund_rows(state)
 
     def before_the_shock(self, state: State) -> None:
         """Keep balance sheets, slack and the liquidation map as they are one second before t = 0."""
@@ -229,7 +231,7 @@ def named_table(parts: list[dict[str, Any]]) -> pl.DataFrame:
 
 def venue_rows(state: State, start: NDArray[np.float64]) -> list[dict[str, Any]]:
     """Return one row per venue as of now."""
-    equity, gross = fund_values(state)
+    equity, gross = (by_venue(state, values) for values in fund_values(state))
     rows = []
     for v, name in enumerate(state.names.venues):
         vault = bool(state.venues.has_vault[v])
@@ -255,6 +257,21 @@ def venue_rows(state: State, start: NDArray[np.float64]) -> list[dict[str, Any]]
                 "margin_calls": float(state.pending.calls[v]),
             }
         )
+    return rows
+
+
+def fund_rows(state: State) -> list[dict[str, Any]]:
+    """Return one row per insurance fund or vault as of now, for venues with perps."""
+    equity, gross = fund_values(state)
+    perps = set(state.markets.venue[state.markets.perp].tolist())
+    rows = []
+    for f, name in enumerate(state.names.funds):
+        v = int(state.venues.fund_venue[f])
+        if v in perps:
+            drawn = bool(state.pending.drawn_down[f])
+            venue = state.names.venues[v]
+            values = {"fund_usd": float(equity[f]), "fund_inventory_usd": float(gross[f]), "drawn_down": drawn}
+            rows.append({"t_s": round(state.clock.t_s), "venue": venue, "fund": name, **values})
     return rows
 
 

@@ -18,7 +18,7 @@ from waxline.accounts.tables import Cell
 from waxline.errors import SimulationLimitError
 from waxline.liquidation.parameters import SocialisingRule
 from waxline.results.run_result import RunResult
-from waxline.results.schema import FORMAT, N_CAUSES, table
+from waxline.results.schema import FORMAT, N_CAUSES, TABLES, table
 from waxline.scenario.schema import Scenario
 from waxline.simulation.build import build_state
 from waxline.simulation.build_accounts import BORROWER
@@ -170,6 +170,7 @@ def assemble(scenario: Scenario, state: State, recorder: Recorder, ledger: Ledge
         named=named_table(recorder.named_rows),
         accounts=account_table(state, recorder),
         venues=table("venues", {k: [row[k] for row in recorder.venue_rows] for k in recorder.venue_rows[0]}),
+        funds=table("funds", {column.name: [row[column.name] for row in recorder.fund_rows] for column in TABLES["funds"]}),
         liquidation_map=recorder.map if recorder.map is not None else table("map", {"market_id": [], "price_frac": [], "long_usd": [], "short_usd": []}),
         slack=recorder.slack if recorder.slack is not None else empty_slack(),
         ledger=ledger.report(),

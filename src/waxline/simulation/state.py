@@ -24,6 +24,7 @@ class Names:
     """Hold names in the canonical order of the arrays."""
 
     venues: list[str]
+    funds: list[str]
     assets: list[str]
     markets: list[str]
     owners: list[str]

@@ -164,7 +164,7 @@ def clear(state: State) -> None:
     before, cells, venues = int(rows.used[0]), state.cells, state.venues
     settle_orders(
         orders.table, orders.link, orders.head, rows.table, rows.used, markets.perp, markets.venue, state.prices.mark, state.traders, cells.quantity[Cell.FUND],
-        cells.cost[Cell.FUND], cells.cash[Cell.FUND], state.portfolios.liquidated_usd, venues.fund_cash, venues.bad_debt_usd, venues.has_vault, venues.trigger_frac,
+        cells.cost[Cell.FUND], cells.cash[Cell.FUND], state.portfolios.liquidated_usd, venues.fund, venues.fund_cash, venues.bad_debt_usd, venues.has_vault, venues.trigger_frac,
         rules.takeover_rate, state.pending.watched_head, state.closing, *state.tiers, int(clock.t_s), clock.dt, clock.step % round(max(10.0 / clock.dt, 1.0)) == 0,
     )  # fmt: skip
     fresh = rows.table[before : int(rows.used[0])]

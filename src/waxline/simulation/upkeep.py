@@ -137,7 +137,7 @@ def open_tranche(traders, cells, kind, m, v, i, side, part, distance, mark, take
 def ledger_sums(perp, market_asset, cells, trader_cash, trader_cost, balance, cost, venue_fees, fund_cash, outside, assets):
     """Return sums [A] that never change: cash minus cost of positions over all accounts, and units of every other asset.
 
-    Cells as `Cells`; trader_cash, trader_cost [N]; balance [P, A], cost [P, M] of portfolios; venue_fees, fund_cash [V]; outside [A]. Writes assets.
+    Cells as `Cells`; trader_cash, trader_cost [N]; balance [P, A], cost [P, M] of portfolios; venue_fees [V], fund_cash [F]; outside [A]. Writes assets.
     """
     cash = 0.0
     first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
@@ -151,7 +151,9 @@ def ledger_sums(perp, market_asset, cells, trader_cash, trader_cost, balance, co
         first += trader_cash[i] - trader_cost[i]
     cash += (first + second) + (third + fourth)
     for v in range(venue_fees.size):
-        cash += venue_fees[v] + fund_cash[v]
+        cash += venue_fees[v]
+    for f in range(fund_cash.size):
+        cash += fund_cash[f]
     for a in range(assets.size):
         assets[a] = outside[a]
     for p in range(balance.shape[0]):

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from waxline.accounts.kernels import counted_value
 from waxline.accounts.lines import called_of
 from waxline.accounts.rules_collateral import health_factor
 from waxline.accounts.tables import CASH, Cell, Status
@@ -69,7 +70,7 @@ def consumed_shares(state: State, p: int) -> tuple[Floats, float, float]:
         if m < 0:
             m = int(state.prices.source_market[v, a, 0])
         if m >= 0:
-            legs.append((m, portfolios.balance[p, a] * state.prices.asset_price[v, a] * state.venues.collateral_ratio[v, a], 1))
+            legs.append((m, counted_value(portfolios.balance[p, a], state.prices.asset_price[v, a], v, int(a), state.venues.haircuts), 1))
     for m, exposure, kind in legs:
         reference = causes.at_peak[m] if exposure > 0.0 else causes.at_trough[m]
         lost = np.maximum(-(causes.total[m] - reference) * np.sign(exposure), 0.0)
@@ -113,24 +114,31 @@ def call_margin(state: State) -> None:
 
 
 def fund_values(state: State) -> tuple[Floats, Floats]:
-    """Return per venue the fund's equity (cash, coins and positions at mark) and the gross notional of its perps, USD."""
+    """Return per fund its equity (cash, coins and positions at mark) and the gross notional of its perps [F], USD."""
     cells, markets, prices = state.cells, state.markets, state.prices
     value = cells.cash[Cell.FUND] + cells.quantity[Cell.FUND] * prices.mark - cells.cost[Cell.FUND]
     gross = np.where(markets.perp, np.abs(cells.quantity[Cell.FUND]) * prices.mark, 0.0)
-    count = len(state.names.venues)
-    equity: Floats = state.venues.fund_cash + np.bincount(markets.venue, value, count)
-    return equity, np.asarray(np.bincount(markets.venue, gross, count), dtype=np.float64)
+    fund, count = state.venues.fund, state.venues.fund_cash.size
+    equity: Floats = state.venues.fund_cash + np.bincount(fund, value, count)
+    return equity, np.asarray(np.bincount(fund, gross, count), dtype=np.float64)
+
+
+def by_venue(state: State, of_funds: Floats) -> Floats:
+    """Return the sums per venue [V] of what funds have [F]."""
+    return np.asarray(np.bincount(state.venues.fund_venue, of_funds, len(state.names.venues)), dtype=np.float64)
 
 
 def cover_funds(state: State) -> None:
     """Let each venue's owner fill a fund whose inventory has lost more than the fund had; the hole counts as bad debt."""
     equity, _ = fund_values(state)
-    hole = np.where(state.venues.has_vault == 1, 0.0, np.maximum(-equity, 0.0))
+    venue = state.venues.fund_venue
+    hole = np.where(state.venues.has_vault[venue] == 1, 0.0, np.maximum(-equity, 0.0))
     state.venues.fund_cash[:] += hole
-    state.venues.bad_debt_usd[:] += hole
+    state.venues.bad_debt_usd[:] += by_venue(state, hole)
     state.pending.outside[CASH] -= float(hole.sum())
-    for v in np.flatnonzero(hole > 0.0):
-        note(state, FUND_BASE + int(v), Stage.BAD_DEBT, -1, 0.0, float(hole[v]), float(equity[v]), shortfall=float(hole[v]), payer=Payer.NOBODY)
+    for f in np.flatnonzero(hole > 0.0):
+        lost, left = float(hole[f]), float(equity[f])
+        note(state, FUND_BASE + int(venue[f]), Stage.BAD_DEBT, -1, 0.0, lost, left, shortfall=lost, payer=Payer.NOBODY)
 
 
 def liquidate_pool(state: State) -> None:

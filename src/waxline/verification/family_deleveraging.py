@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from waxline.accounts import kernels as account_kernels
 from waxline.accounts import rules_margin
+from waxline.accounts.tables import flat_haircuts
 from waxline.liquidation import rules_closing, rules_deleveraging, rules_sharing, rules_waterfall, settling
 from waxline.market import resilient_book, rules_price
 from waxline.verification.court import Check, Computed
@@ -76,8 +77,8 @@ def fund_and_rest(inputs: Mapping[str, Any]) -> Computed:
     for start in inputs["IF"]:
         cash, fund, debt = np.array([-inputs["D"], 1.0]), np.array([start]), np.zeros(1)
         status, negative = np.zeros(2, np.int64), np.zeros(2)
-        settling.end_trader(0, 0, 0.0, 0.0, cash, status, negative, fund, debt)
-        settling.end_trader(1, 0, inputs["tau"], inputs["alpha"], cash, status, negative, fund, debt)
+        settling.end_trader(0, 0, 0, 0.0, 0.0, cash, status, negative, fund, debt)
+        settling.end_trader(1, 0, 0, inputs["tau"], inputs["alpha"], cash, status, negative, fund, debt)
         unpaid.append(float(debt[0]))
         funds.append(float(fund[0]))
     return Computed({"R": unpaid, "IF_next": funds})
@@ -106,7 +107,7 @@ def valued(signed: Sequence[float], cash: Floats, entry: float, mark: float) -> 
         account_kernels.trade_portfolio(position, cost, balance, i, 0, 0, True, quantity, quantity * entry)
     equity, maintenance, collateral = np.zeros(count), np.zeros(count), np.zeros(count)
     account_kernels.value_portfolios(
-        np.zeros(count, np.int64), balance, position, cost, np.ones((1, 1)), np.zeros(count), np.array([mark]), np.ones((1, 1)), np.zeros(1, np.int64),
+        np.zeros(count, np.int64), balance, position, cost, flat_haircuts(np.ones((1, 1))), np.zeros(count), np.array([mark]), np.ones((1, 1)), np.zeros(1, np.int64),
         np.ones(1, np.int64), np.full((1, 1), np.inf), np.zeros((1, 1)), np.zeros((1, 1)), np.zeros(count), np.zeros(count, np.int64), np.zeros(count),
         equity, maintenance, collateral,
     )  # fmt: skip
