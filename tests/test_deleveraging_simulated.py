@@ -17,6 +17,7 @@ from waxline.analysis.payers import payers_of
 from waxline.liquidation.kernels import close_winners
 from waxline.liquidation.parameters import DeleveragingRule
 from waxline.results.run_result import RunResult
+from waxline.simulation.build_rules import ranking
 from waxline.simulation.gains import gains_of_accounts
 from waxline.simulation.run import assemble, open_state
 
@@ -175,7 +176,25 @@ def test_a_neutral_maker_loses_its_hedge_sells_its_coins_and_loses_by_that_alone
     assert "no longer hedged" in story_text(story_of(result(run), "neutral"))
 
 
+@pytest.mark.parametrize(
+    ("rules", "rule"),
+    [
+        ("binance", "profit_times_margin"),
+        ("bybit", "profit_times_leverage"),
+        ("okx", "profit_over_level"),
+        ("dydx", "unranked"),
+        ("bitmex", "profit_times_leverage"),
+    ],
+)
+def test_a_venue_that_says_nothing_ranks_as_its_rule_file_says(rules: str, rule: str) -> None:
+    silent = (f"venues[binance].rules={rules}", "venues[binance].deleveraging=null")
+    assert ranking(scenario(*silent), "binance").value == rule
+    assert ranking(scenario(*silent, "venues[binance].deleveraging=capped"), "binance").value == "capped"
+    assert ranking(scenario(*silent, "deleveraging.rule=pro_rata"), "binance").value == "pro_rata"
+    assert ranking(scenario("venues[binance].deleveraging=null"), "binance") is DeleveragingRule.NONE
+
+
 def test_the_small_world_still_names_a_rule_per_venue() -> None:
     world = scenario()
     assert world.deleveraging.rule is None
-    assert {venue.name for venue in world.venues if venue.deleveraging is not DeleveragingRule.NONE} == {"binance", "hyperliquid"}
+    assert {venue.name for venue in world.venues if ranking(world, venue.name) is not DeleveragingRule.NONE} == {"binance", "hyperliquid"}

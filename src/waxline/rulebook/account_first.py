@@ -122,7 +122,9 @@ def _collateral(account: Account, worth: Value, at: Mapping[str, float]) -> list
     )  # fmt: skip
     whole = {asset: math.fsum(usd for usd, (name, _, _) in zip(sold, parts, strict=True) if name == asset) for asset in order}
     return [
-        Step("sell in spot to repay the debt", asset, "long", usd / account.price(asset, at), usd, None, first.then) for asset, usd in whole.items() if usd > 0.0
+        Step("sell in spot to repay the debt", asset, "long", usd / account.price(asset, at), usd, None, first.then)
+        for asset, usd in whole.items()
+        if usd > 0.0
     ]
 
 

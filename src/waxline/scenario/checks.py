@@ -212,7 +212,7 @@ def _deleveraging(scenario: Scenario) -> Iterator[Problem]:
             ("deleveraging", venue.deleveraging, "ranks perp positions"),
             ("socialising", venue.socialising, "shares losses over perp positions"),
         ):
-            if rule.value != "none" and venue.name not in perps:
+            if rule is not None and rule.value != "none" and venue.name not in perps:
                 where = f"venues[{venue.name}].{field}"
                 yield Problem(where, f"{does}, and the venue has no perps", f'"{rule.value}"', f"write {field}: none, or add a perp market")
 

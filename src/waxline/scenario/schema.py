@@ -128,7 +128,8 @@ class Scenario(Section):
     def tier_steps(self, market: Market) -> list[tuple[float, float]]:
         """Return [largest notional in USD, maintenance rate] of a perp, for one pair: the table it names, else that of its venue's dated rules.
 
-        Coins without a row of their own have the venue's table OTHER where there is one; empty where neither knows the coin.
+        Coins without a row of their own have the venue's table OTHER where there is one; empty where neither knows the coin. Ends in coins are taken at
+        the price before the shock.
         """
         if market.tiers is not None:
             return list(next(table.steps for table in self.tiers if table.name == market.tiers))
@@ -139,7 +140,10 @@ class Scenario(Section):
             return []
         published = venue_rules(rules)
         table = published.tiers_of(market.asset) or published.tiers_of("OTHER")
-        return [(cap, rate) for cap, rate, _ in table.steps] if table is not None and table.unit == "USD" else []
+        if table is None or table.unit == "contracts":
+            return []
+        price = self.asset(market.asset).price_usd if table.unit == "coins" else 1.0
+        return [(cap * price, rate) for cap, rate, _ in table.steps]
 
     def pairs_of(self, market: Market) -> float:
         """Return how many real pairs a market stands for."""

@@ -17,6 +17,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from waxline.errors import ScenarioError
+from waxline.liquidation.parameters import DeleveragingRule
 from waxline.parameter import Section, quantity, text
 from waxline.scenario.problems import Problem, nearest
 from waxline.scenario.section_file import read_section
@@ -169,10 +170,12 @@ class Deleveraging(Section):
 
     trigger: str = text(meaning="what starts it")
     rank: str = text(meaning="who is first")
+    rule: DeleveragingRule = Field(description="that ranking by name, as the simulation has it")
     price: str = Field(pattern=r"^(bankruptcy|mark|previous_mark|oracle)$", description="closing price")
     drawdown_trigger: float | None = quantity(
         None, unit="fraction", low=0.0, high=1.0, meaning="loss of the fund over 8 h that starts it", source="see the row"
     )
+    drawdown_least_usd: float = quantity(0.0, unit="USD", low=0.0, high=1e12, meaning="least loss that starts it", source="see the row")
     drawdown_stop: float | None = quantity(None, unit="fraction", low=0.0, high=1.0, meaning="loss of the fund over 8 h that ends it", source="see the row")
     source: str = text(meaning=SOURCE)
 

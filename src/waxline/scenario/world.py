@@ -211,10 +211,10 @@ class Venue(Section):
     )
     index: IndexRule | None = Field(None, description="how its index price is formed; needed where perps trade or collateral is valued at the index")
     funding: FundingRule | None = Field(None, description="funding of its perps")
-    deleveraging: DeleveragingRule = Field(
-        DeleveragingRule.NONE,
-        description="who is deleveraged: profit_times_leverage (BitMEX, Bybit), profit_times_margin (Binance), profit_over_level (OKX), price_times_leverage "
-        "(Hyperliquid), unranked (dYdX), pro_rata, capped, risk_weighted, smallest_part (of account value), none",
+    deleveraging: DeleveragingRule | None = Field(
+        None,
+        description="who is deleveraged, without a word as the venue's rule file says: profit_times_leverage (BitMEX, Bybit), profit_times_margin (Binance), "
+        "profit_over_level (OKX), price_times_leverage (Hyperliquid), unranked (dYdX), pro_rata, capped, risk_weighted, smallest_part (of account value), none",
     )
     socialising: SocialisingRule = Field(
         SocialisingRule.NONE,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from waxline.accounts.lines import EQUITY_TO_MAINTENANCE
 from waxline.accounts.tables import Haircuts, Portfolios, flat_haircuts
 from waxline.liquidation.kernels import BANKRUPTCY
-from waxline.liquidation.parameters import ClosingPrice
+from waxline.liquidation.parameters import ClosingPrice, DeleveragingRule
 from waxline.liquidation.tables import CloseRules, First
 from waxline.market.tables import Markets
 from waxline.scenario.rule_codes import BOUND, FIRST, MEASURES
@@ -186,6 +186,15 @@ def haircuts_of(scenario: Scenario, names: Names) -> Haircuts:
     return Haircuts(ratio, end, part, found.in_coins)
 
 
+def ranking(scenario: Scenario, venue: str) -> DeleveragingRule:
+    """Return who is deleveraged first at a venue: the scenario's rule for all venues, else the venue's own, else that of its rule file, else nobody."""
+    chosen = scenario.deleveraging.rule or scenario.venue(venue).deleveraging
+    if chosen is not None:
+        return chosen
+    regime = position_regime(scenario, venue)
+    return regime.deleveraging.rule if regime is not None and regime.deleveraging is not None else DeleveragingRule.NONE
+
+
 def closing_price(scenario: Scenario, venue: str) -> ClosingPrice:
     """Return the price at which a venue closes winners: the scenario's for all venues, else that of its rule file, else the mark."""
     if scenario.deleveraging.price is not None:
@@ -196,10 +205,13 @@ def closing_price(scenario: Scenario, venue: str) -> ClosingPrice:
     return ClosingPrice.TAKEOVER
 
 
-def drawdown_of(scenario: Scenario, venue: str) -> tuple[float, float]:
-    """Return the losses of a venue's fund, as parts of its largest size, that start and end deleveraging; infinite where it has no such rule."""
+def drawdown_of(scenario: Scenario, venue: str) -> tuple[float, float, float]:
+    """Return the losses of a venue's fund, as parts of its largest size, that start and end deleveraging, and the least loss in USD that starts it.
+
+    Infinite where the venue has no such rule.
+    """
     regime = position_regime(scenario, venue)
     row = regime.deleveraging if regime is not None else None
     if row is None or row.drawdown_trigger is None:
-        return math.inf, math.inf
-    return row.drawdown_trigger, row.drawdown_stop if row.drawdown_stop is not None else row.drawdown_trigger
+        return math.inf, math.inf, 0.0
+    return row.drawdown_trigger, row.drawdown_stop if row.drawdown_stop is not None else row.drawdown_trigger, row.drawdown_least_usd

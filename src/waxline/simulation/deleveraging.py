@@ -16,7 +16,7 @@ from waxline.liquidation.tables import Payer, Stage
 from waxline.market.tables import O_LEFT, O_MARKET
 from waxline.results.schema import N_CAUSES, Cause
 from waxline.simulation.build_accounts import WHALE
-from waxline.simulation.build_rules import closing_price
+from waxline.simulation.build_rules import closing_price, ranking
 from waxline.simulation.state import State
 from waxline.simulation.waterfall import fund_values
 from waxline.streams import Purpose, key, uniform
@@ -30,9 +30,8 @@ SUMMED_S = 300.0
 
 
 def rule_of(state: State, v: int) -> DeleveragingRule:
-    """Return the rule by which venue `v` deleverages: the scenario's for all venues, else its own."""
-    rule: DeleveragingRule = state.scenario.deleveraging.rule or state.scenario.venue(state.names.venues[v]).deleveraging
-    return rule
+    """Return the rule by which venue `v` deleverages."""
+    return ranking(state.scenario, state.names.venues[v])
 
 
 def deleverage(state: State) -> None:
@@ -67,8 +66,8 @@ def drawn_down(state: State, equity: Floats) -> NDArray[np.bool_]:
     pending = state.pending
     np.maximum(pending.fund_most_usd, equity, out=pending.fund_most_usd)
     lost = 1.0 - equity / np.maximum(pending.fund_most_usd, 1e-9)
-    start, stop = state.opening["drawdown"][:, state.venues.fund_venue]
-    pending.drawn_down[:] = np.where(pending.drawn_down, lost > stop, lost >= start)
+    start, stop, least_usd = state.opening["drawdown"][:, state.venues.fund_venue]
+    pending.drawn_down[:] = np.where(pending.drawn_down, lost > stop, (lost >= start) & (lost * pending.fund_most_usd >= least_usd))
     return pending.drawn_down
 
 
