@@ -59,8 +59,9 @@ def waxline(*words: str, **settings: str) -> subprocess.CompletedProcess[bytes]:
 )
 def test_a_run_that_is_stopped_says_so_and_leaves_nothing(tmp_path: Path, number: int, status: int, says: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, "run", NAME, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=tmp_path
-    )
+        [sys.executable, "-c", SLOW, "run", NAME, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL),
+    )  # fmt: skip
     assert process.stdout is not None and process.stdout.readline() == "simulating\n"
     process.send_signal(number)
     _, told = process.communicate(timeout=30)

@@ -60,3 +60,11 @@ class TopupParameters(Section):
     size_frac: float = quantity(0.05, unit="fraction of collateral value", low=0.0, high=1.0, meaning="size of one top-up", source=ASSUMED)
     holder_reserve_frac: float = quantity(0.05, unit="fraction of collateral value", low=0.0, high=1.0, meaning="reserve of a drawn holder", source=ASSUMED)
     pause_s: float = quantity(120.0, unit="s", low=0.0, high=86400.0, meaning="least time between two top-ups", source=ASSUMED)
+    reduce_frac: float = quantity(
+        0.0,
+        unit="fraction of positions and pledged coins",
+        low=0.0,
+        high=1.0,
+        meaning="what a called whale or holder whose reserve does not last closes and sells by choice, at most its debt, at each such time",
+        source=f"{ASSUMED}: nobody reduces in time; range 0-0.3",
+    )

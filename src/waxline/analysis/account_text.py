@@ -15,6 +15,7 @@ STAGES = {
     "collateral_sale": "sells {what} in {market} at {price} on average, {usd}",
     "takeover": "fund or vault takes over {what} of {market} at {price}, {usd}",
     "hedge_sale": "sells {what}, no longer hedged, in {market} at {price} on average, {usd}",
+    "reduction": "{closes} {what} in {market} by choice at {price} on average, {usd}",
     "deleveraging": "deleveraged: {what} of {market} closed at {price}, {usd}",
     "pool_liquidation": "a keeper seizes {what}, {usd}, sold in {market}",
     "payment": "{payer} pays {shortfall} that the account lacks",
@@ -57,7 +58,7 @@ def event_lines(event: Event) -> list[str]:
     when = clock(event.from_s) if event.to_s == event.from_s else f"{clock(event.from_s)} to {clock(event.to_s)}"
     asset = event.market.split("-")[2] if event.market else ""
     words = {
-        "closes": "closes a long of" if event.side < 0 else "closes a short of",
+        "closes": "sells" if event.market and "-spot-" in event.market else "closes a long of" if event.side < 0 else "closes a short of",
         "what": f"{event.quantity:,.6g} {asset}",
         "market": event.market or "",
         "price": format_price_usd(event.price_usd) if event.price_usd is not None else "",

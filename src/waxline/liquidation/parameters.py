@@ -176,10 +176,26 @@ class DeleveragingParameters(Section):
     sold_tau_s: float = quantity(300.0, unit="s", low=1.0, high=86400.0, meaning="time over which it is sold", source=ASSUMED)
 
 
+AAVE_RATES = "assumed: about the stablecoin reserves of Aave v3 in autumn 2025; range 0.5-2 of the value"
+MAKER = "assumed: about the ETH vaults of Maker (auction parameters of Liquidations 2.0); range 0.5-2 of the value"
+COMPOUND = "assumed: about WETH in Compound v3's USDC market; range 0.9-0.97 (credit), 0.5-1 (discount)"
+
+
+class PoolVariant(StrEnum):
+    """Name what a pool does with accounts below health 1: keepers repay a part, the collateral is auctioned, or the pool absorbs the account."""
+
+    CLOSE_FACTOR = "close_factor"
+    AUCTION = "auction"
+    ABSORPTION = "absorption"
+
+
 class PoolParameters(Section):
     """Set the lending pool, its borrowers and keepers."""
 
     enabled: bool = switch(meaning="the lending pool liquidates")
+    variant: PoolVariant = Field(
+        default=PoolVariant.CLOSE_FACTOR, description="how it liquidates: close_factor (Aave: keepers repay and seize), auction (Maker), absorption (Compound)"
+    )
     borrowers: int = quantity(300, unit="accounts", low=0, high=100000, meaning="borrowers drawn", source=ASSUMED)
     collateral_usd: dict[str, float] = quantity(
         {"ETH": 9e9, "wBETH": 0.0, "BTC": 4e9, "LINK": 3e8, "AAVE": 3e8, "AVAX": 2e8, "CRV": 6e7, "SOL": 0.0},
@@ -212,5 +228,46 @@ class PoolParameters(Section):
     keeper_tau_s: float = quantity(30.0, unit="s", low=0.1, high=86400.0, meaning="time over which keepers sell what they received", source=ASSUMED)
     gas_usd: float = quantity(
         200.0, unit="USD", low=0.0, high=1e6, meaning="cost of one liquidation", source="100-400 gwei on 10 October 2025; assumed 200 USD"
+    )
+    supplied_usd: float = quantity(
+        0.0, unit="USD", low=0.0, high=1e13, meaning="lent to the pool before the run; 0: what puts utilisation at utilisation_start_frac", source=ASSUMED
+    )
+    utilisation_start_frac: float = quantity(
+        0.8, unit="fraction", low=0.01, high=1.0, meaning="part of what is supplied that is borrowed before the run", source=f"{ASSUMED}; range 0.6-0.92"
+    )
+    rate_base_frac: float = quantity(0.0, unit="fraction per year", low=0.0, high=10.0, meaning="rate borrowers pay at no utilisation", source=AAVE_RATES)
+    rate_slope_frac: float = quantity(0.055, unit="fraction per year", low=0.0, high=10.0, meaning="rise of the rate up to the kink", source=AAVE_RATES)
+    rate_kink_frac: float = quantity(0.92, unit="fraction", low=0.01, high=1.0, meaning="utilisation beyond which the rate rises steeply", source=AAVE_RATES)
+    rate_slope_beyond_frac: float = quantity(
+        0.35, unit="fraction per year", low=0.0, high=100.0, meaning="rise of the rate from the kink to full utilisation", source=AAVE_RATES
+    )
+    auction_penalty_frac: float = quantity(
+        0.13, unit="fraction of debt", low=0.0, high=1.0, meaning="auction: raised beyond the debt, for the reserves", source=MAKER
+    )
+    auction_buffer_frac: float = quantity(
+        0.10, unit="fraction", low=0.0, high=10.0, meaning="auction: how far above the oracle the price starts", source=f"{MAKER}; range 0.05-0.3"
+    )
+    auction_cut_frac: float = quantity(0.01, unit="fraction", low=0.0, high=0.99, meaning="auction: fall of the price per step", source=MAKER)
+    auction_step_s: float = quantity(90.0, unit="s", low=0.1, high=86400.0, meaning="auction: length of a step", source=MAKER)
+    auction_tail_s: float = quantity(8400.0, unit="s", low=1.0, high=1e6, meaning="auction: age at which it starts again", source=MAKER)
+    auction_cusp_frac: float = quantity(
+        0.4, unit="fraction", low=0.0, high=1.0, meaning="auction: part of its first price below which it starts again", source=MAKER
+    )
+    auction_limit_usd: float = quantity(1e8, unit="USD", low=0.0, high=1e13, meaning="auction: most that all together may raise at a time", source=MAKER)
+    auction_dust_usd: float = quantity(
+        7500.0, unit="USD", low=0.0, high=1e9, meaning="auction: least debt put up, and least that a buyer may leave", source=f"{MAKER}; range 1,000-15,000"
+    )
+    auction_tip_usd: float = quantity(250.0, unit="USD", low=0.0, high=1e6, meaning="auction: reward of who starts it", source=MAKER)
+    auction_chip_frac: float = quantity(
+        0.001, unit="fraction", low=0.0, high=0.1, meaning="auction: further reward, part of what is to be raised", source=MAKER
+    )
+    absorb_factor_frac: float = quantity(
+        0.93, unit="fraction", low=0.0, high=1.0, meaning="absorption: part of the collateral's value that is credited against the debt", source=COMPOUND
+    )
+    storefront_factor_frac: float = quantity(
+        0.6, unit="fraction", low=0.0, high=1.0, meaning="absorption: part of what was not credited that buyers get as a discount", source=COMPOUND
+    )
+    reserve_target_usd: float = quantity(
+        1e12, unit="USD", low=0.0, high=1e13, meaning="absorption: reserves at and above which absorbed coins are kept", source=f"{ASSUMED}: always sold"
     )
     venues: list[str] = quantity(["coinbase", "binance"], unit="venue", meaning="spot books in which keepers sell", source=ASSUMED)

@@ -96,6 +96,16 @@ def bonus_value(debt: float, part: float, bonus: float) -> float:
     return debt * part * bonus
 
 
+def kinked_rate(used: float, base: float, slope: float, kink: float, beyond: float) -> float:
+    """Return the yearly borrowing rate at a utilisation: base + slope used / kink up to the kink, then + beyond (used - kink) / (1 - kink).
+
+    Source: Aave v3 DefaultReserveInterestRateStrategyV2.sol; at full utilisation the rate is base + slope + beyond.
+    """
+    if used <= kink or kink >= 1.0:
+        return base + slope * used / kink
+    return base + slope + beyond * (used - kink) / (1.0 - kink)
+
+
 def pool_deficit(debt: float, collateral: float) -> float:
     """Return the bad debt of an account with nothing left: its debt where there is no collateral, else 0. Source: Aave v3.3 deficit."""
     return debt if collateral <= 0.0 and math.isfinite(debt) else 0.0

@@ -44,7 +44,7 @@ from waxline.market.tables import (
 PERP_LIQUIDATION, DELEVERAGING, STOP_LOSS = 1, 3, 12
 HEALTHY, TAKEN_OVER, CLOSED = 0, 4, 5
 NOT_WATCHED = -2
-CLOSE_IN_BOOK, COLLATERAL_SALE, TAKEOVER, BAD_DEBT, PAYMENT, HEDGE_SALE = 2, 3, 4, 7, 9, 11
+CLOSE_IN_BOOK, COLLATERAL_SALE, TAKEOVER, BAD_DEBT, PAYMENT, HEDGE_SALE, REDUCTION = 2, 3, 4, 7, 9, 11, 12
 NO_PAYER, BY_FUND, BY_VAULT, BY_NOBODY = -1, 0, 1, 4
 FUND = 9
 ANY_PRICE = -600.0
@@ -92,9 +92,14 @@ def flush_order(table, n, rows, used, stage, t_s, mark, trader_liquidated, portf
 
     The fund took it over at the bankruptcy price: what that is worse than the mark, when the row is written, is the shortfall it pays.
     """
-    if table[n, O_ROW_FILLED] > 0.0 and table[n, O_CAUSE] == DELEVERAGING:
+    chosen = -1
+    if table[n, O_CAUSE] == DELEVERAGING:
+        chosen = HEDGE_SALE
+    elif table[n, O_CAUSE] == STOP_LOSS and table[n, O_ACCOUNT] < 0:
+        chosen = REDUCTION
+    if table[n, O_ROW_FILLED] > 0.0 and chosen >= 0:
         write_row(
-            rows, used, t_s, int(table[n, O_ACCOUNT]), HEDGE_SALE, int(table[n, O_MARKET]), int(table[n, O_SIDE]), table[n, O_ROW_FILLED], table[n, O_ROW_CASH],
+            rows, used, t_s, int(table[n, O_ACCOUNT]), chosen, int(table[n, O_MARKET]), int(table[n, O_SIDE]), table[n, O_ROW_FILLED], table[n, O_ROW_CASH],
             table[n, O_EQUITY], math.nan, table[n, O_GENERATION], 0, math.nan, 0.0, NO_PAYER, table[n, O_SHARES:],
         )  # fmt: skip
     elif table[n, O_ROW_FILLED] > 0.0 and table[n, O_CAUSE] != STOP_LOSS:

@@ -23,6 +23,7 @@ class Stage:
     PAYMENT = 9
     TOP_UP = 10
     HEDGE_SALE = 11
+    REDUCTION = 12
 
 
 class Payer:

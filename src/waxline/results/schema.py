@@ -116,6 +116,7 @@ STAGES = (
     "payment",
     "top_up",
     "hedge_sale",
+    "reduction",
 )
 PAYERS = ("fund", "vault", "winners", "users", "nobody")
 """Who settles what is missing; the place is the code in a row."""
@@ -138,6 +139,7 @@ STAGE_MEANINGS = dict(
             "Insurance fund pays what a closed account could not.",
             "Owner adds margin from a reserve.",
             "Owner sells coins whose short was deleveraged.",
+            "Owner who was called closes or sells a part by choice.",
         ),
         strict=True,
     )
@@ -287,6 +289,8 @@ VENUE_SERIES = (
     Column("pool_liquidated_usd", "f64", "USD", "lending pool: collateral seized so far"),
     Column("pool_bonus_usd", "f64", "USD", "lending pool: bonus paid to keepers so far"),
     Column("pool_bad_debt_usd", "f64", "USD", "lending pool: debt left uncovered so far"),
+    Column("pool_utilisation", "f64", "fraction", "lending pool: borrowed over supplied"),
+    Column("pool_rate", "f64", "fraction per year", "lending pool: rate that borrowers pay"),
     Column("arbitrage_usd", "f64", "USD", "notional traded by arbitrageurs so far"),
     Column("topups_usd", "f64", "USD", "margin added by owners so far"),
     Column("margin_calls", "f64", "calls", "margin calls so far"),

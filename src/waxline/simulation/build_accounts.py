@@ -11,6 +11,7 @@ from waxline.accounts.kernels import counted_value, fund_traders, value_portfoli
 from waxline.accounts.population import draw_traders
 from waxline.accounts.tables import CASH, Cell, Cells, Portfolios, Status, Traders, VenueTable, Watch
 from waxline.agents.tables import MakerTable, Pairs
+from waxline.liquidation.parameters import PoolVariant
 from waxline.liquidation.tables import CloseRules
 from waxline.market.tables import Markets
 from waxline.parameter import CLASSES
@@ -25,8 +26,8 @@ Ints = NDArray[np.int64]
 
 TRANCHE_S = 120
 SURVIVAL_ROUNDS = 60
-KINDS = ("maker", "whale", "holder", "borrower")
-MAKER, WHALE, HOLDER, BORROWER = range(4)
+KINDS = ("maker", "whale", "holder", "borrower", "fund")
+MAKER, WHALE, HOLDER, BORROWER, RESERVE = range(5)
 ENTRANT = "entrant"
 DEFAULT_LEVERAGE = (100.0, 50.0, 40.0, 25.0, 10.0, 10.0)
 
@@ -101,6 +102,9 @@ def build_portfolios(
         label = f"borrower-{n + 1:04d}"
         rows.append({"venue": pools[0], "owner": len(owners), "kind": BORROWER, "name": label})
         owners.append(label)
+    if borrowers and scenario.pool.variant is PoolVariant.ABSORPTION:
+        rows.append({"venue": pools[0], "owner": len(owners), "kind": RESERVE, "name": f"reserves of {names.venues[pools[0]]}"})
+        owners.append(str(rows[-1]["name"]))
     names.owners = owners
     names.portfolios = [str(row["name"]) for row in rows]
     names.portfolio_kinds = [KINDS[int(str(row["kind"]))] for row in rows]

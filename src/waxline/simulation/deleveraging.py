@@ -9,16 +9,15 @@ from numpy.typing import NDArray
 
 from waxline.accounts.tables import Cell, Status
 from waxline.liquidation.assigning import Winners, order_and_most
-from waxline.liquidation.kernels import CELL_BASE, add_order, close_winners, rank_winners
+from waxline.liquidation.kernels import CELL_BASE, close_winners, rank_winners
 from waxline.liquidation.parameters import ClosingPrice, DeleveragingRule
 from waxline.liquidation.settling import write_row
 from waxline.liquidation.tables import Payer, Stage
-from waxline.market.tables import O_LEFT, O_MARKET
 from waxline.results.schema import N_CAUSES, Cause
 from waxline.simulation.build_accounts import WHALE
 from waxline.simulation.build_rules import closing_price, ranking
 from waxline.simulation.state import State
-from waxline.simulation.waterfall import fund_values
+from waxline.simulation.waterfall import fund_values, give_own_order, own_coins_waiting
 from waxline.streams import Purpose, key, uniform
 
 Floats = NDArray[np.float64]
@@ -137,26 +136,10 @@ def sells_own_hedge(state: State, p: int, m: int, closed: float) -> bool:
     spot = int(state.prices.spot_market[portfolios.venue[p], a])
     if portfolios.kind[p] != WHALE or spot < 0 or portfolios.balance[p, a] <= 0.0:
         return False
-    table, given = state.orders.table, state.pending.hedge_orders.setdefault(p, [])
-    given[:] = [n for n in given if table[n, O_LEFT] > 0.0]
-    waiting = sum(float(table[n, O_LEFT]) for n in given if table[n, O_MARKET] == spot)
+    waiting = own_coins_waiting(state, p, spot)
     coins = min(closed, max(float(portfolios.balance[p, a]) + float(portfolios.position[p, m]) - waiting, 0.0)) * state.scenario.deleveraging.sold_frac
     if coins > 0.0:
-        n = add_order(
-            *state.orders,
-            -1 - p,
-            spot,
-            -1,
-            coins,
-            -math.inf,
-            int(Cause.DELEVERAGING),
-            1.0,
-            int(state.clock.t_s),
-            float(portfolios.equity[p]),
-            np.zeros(N_CAUSES),
-        )
-        if n >= 0:
-            given.append(int(n))
+        give_own_order(state, p, spot, -1, coins, Cause.DELEVERAGING)
     return True
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from waxline.accounts.tables import CASH, Cell
-from waxline.simulation.build_accounts import BORROWER, HOLDER, MAKER, WHALE
+from waxline.simulation.build_accounts import BORROWER, HOLDER, MAKER, RESERVE, WHALE
 from waxline.simulation.state import State
 
 CELLS = {
@@ -42,7 +42,8 @@ def worth_of(state: State, sides: dict[str, np.ndarray] | None = None) -> dict[s
         worth[name] = float(single[list(rows)].sum())
     # Leverage opened during the run took its margin from these cells and is theirs.
     worth["value buyers and new shorts"] += float(equity[state.drawn_traders :].sum())
-    worth["funds and vaults"] = float(state.venues.fund_cash.sum() + single[Cell.FUND].sum()) - float(state.venues.bad_debt_usd.sum())
+    absorbed = float(every[portfolios.kind == RESERVE].sum())
+    worth["funds and vaults"] = float(state.venues.fund_cash.sum() + single[Cell.FUND].sum()) + absorbed - float(state.venues.bad_debt_usd.sum())
     worth["fees of venues"] = float(state.venues.fees.sum())
     return {name: worth[name] for name in GROUPS}
 

@@ -57,7 +57,7 @@ def trigger_portfolios(state: State, slack: Floats) -> None:
 def start_liquidation(state: State, p: int) -> None:
     """Cancel the account's quotes and orders and take the first step of its liquidation."""
     portfolios = state.portfolios
-    cancel_orders(state, np.array(state.pending.hedge_orders.pop(p, []), dtype=np.int64))
+    cancel_orders(state, np.array(state.pending.own_orders.pop(p, []), dtype=np.int64))
     shares, generation, perp_part = consumed_shares(state, p)
     portfolios.status[p] = Status.LIQUIDATING
     portfolios.since_s[p] = state.clock.t_s

@@ -34,6 +34,7 @@ from waxline.liquidation.tables import (
 from waxline.results.schema import ACCOUNT_STATUS, BIN_STEPS, N_CAUSES, PAYERS, SHARE_COLUMNS, STAGES, table
 from waxline.simulation.build_accounts import BORROWER, HOLDER, MAKER, WHALE
 from waxline.simulation.ledger import positions_of
+from waxline.simulation.pool import pool_figures
 from waxline.simulation.state import State
 from waxline.simulation.waterfall import by_venue, fund_values
 
@@ -232,6 +233,7 @@ def named_table(parts: list[dict[str, Any]]) -> pl.DataFrame:
 def venue_rows(state: State, start: NDArray[np.float64]) -> list[dict[str, Any]]:
     """Return one row per venue as of now."""
     equity, gross = (by_venue(state, values) for values in fund_values(state))
+    used, rate = pool_figures(state)
     rows = []
     for v, name in enumerate(state.names.venues):
         vault = bool(state.venues.has_vault[v])
@@ -252,6 +254,8 @@ def venue_rows(state: State, start: NDArray[np.float64]) -> list[dict[str, Any]]
                 "pool_liquidated_usd": float(state.pending.pool[0]) if pool else 0.0,
                 "pool_bonus_usd": float(state.pending.pool[1]) if pool else 0.0,
                 "pool_bad_debt_usd": float(state.pending.pool[2]) if pool else 0.0,
+                "pool_utilisation": used if pool else 0.0,
+                "pool_rate": rate if pool else 0.0,
                 "arbitrage_usd": float(state.pending.arbitrage_usd[v]),
                 "topups_usd": float(state.pending.topups_usd[v]),
                 "margin_calls": float(state.pending.calls[v]),

@@ -27,12 +27,13 @@ from waxline.simulation.build_rules import drawdown_of, perps_at_index, pool_ter
 from waxline.simulation.deleveraging import write_summed_rows
 from waxline.simulation.ledger import Ledger
 from waxline.simulation.news_alone import NewsAlone
+from waxline.simulation.pool import keeper_books, open_pool, pool_account
 from waxline.simulation.portfolios import given_at_once, write_open_rows
 from waxline.simulation.recorder import Recorder, account_table, liquidation_table, market_table, named_table
 from waxline.simulation.socialising import end_session
 from waxline.simulation.state import State
 from waxline.simulation.step import halt_times, take_step
-from waxline.simulation.waterfall import keeper_books, maker_rows
+from waxline.simulation.waterfall import maker_rows
 
 Progress = Callable[[int, int], None]
 POSITIONS_CHECK_STEPS = 10
@@ -65,10 +66,12 @@ def open_state(scenario: Scenario) -> State:
         borrowers=np.flatnonzero(state.portfolios.kind == BORROWER),
         maker_rows=maker_rows(state),
         keeper_books=keeper_books(state),
+        pool_account=pool_account(state),
         given_at_once=given_at_once(state),
         halt_times=halt_times(scenario),
         socialising=any(venue.socialising is not SocialisingRule.NONE for venue in scenario.venues),
     )
+    open_pool(state)
     return state
 
 

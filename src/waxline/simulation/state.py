@@ -88,10 +88,12 @@ class Pending:
     claim_cash: Floats
     fund_most_usd: Floats
     drawn_down: NDArray[np.bool_]
+    pool_supplied: float = 0.0
+    auctions: list[Any] = field(default_factory=list)
     tranche_next: int = 0
     session_row: int = 0
     portfolio_orders: list[int] = field(default_factory=list)
-    hedge_orders: dict[int, list[int]] = field(default_factory=dict)
+    own_orders: dict[int, list[int]] = field(default_factory=dict)
     watched_head: Ints = field(default_factory=lambda: np.array([-1], dtype=np.int64))
 
 

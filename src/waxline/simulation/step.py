@@ -33,11 +33,12 @@ from waxline.simulation.build_accounts import TRANCHE_S
 from waxline.simulation.build_markets import LINKS
 from waxline.simulation.clearing import clear_markets, finish_causes
 from waxline.simulation.deleveraging import deleverage
+from waxline.simulation.pool import run_pool
 from waxline.simulation.portfolios import trigger_portfolios, work_liquidations
 from waxline.simulation.socialising import end_session
 from waxline.simulation.state import State
 from waxline.simulation.upkeep import close_by_agreement, open_tranche, set_maker_limits, shed_inventory, update_memories
-from waxline.simulation.waterfall import call_margin, cover_funds, liquidate_pool, update_makers
+from waxline.simulation.waterfall import call_margin, cover_funds, update_makers
 from waxline.streams import Purpose, key, uniform
 
 
@@ -320,7 +321,7 @@ def run_waterfall(state: State) -> None:
     work_liquidations(state)
     if state.scenario.feedback:
         deleverage(state)
-        liquidate_pool(state)
+    run_pool(state)
     cover_funds(state)
     share_losses(state)
     update_makers(state, slack)

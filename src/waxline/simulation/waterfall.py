@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 
 from waxline.accounts.kernels import counted_value
 from waxline.accounts.lines import called_of
-from waxline.accounts.rules_collateral import health_factor
 from waxline.accounts.tables import CASH, Cell, Status
-from waxline.liquidation.kernels import generation_of
-from waxline.liquidation.rules_pools import debt_for, keeper_profit, leaves_dust, pool_deficit, repayable, seized
+from waxline.liquidation.kernels import add_order, generation_of
 from waxline.liquidation.settling import write_row
 from waxline.liquidation.tables import FUND_BASE, Payer, Stage
-from waxline.results.schema import N_CAUSES
-from waxline.simulation.build_accounts import BORROWER, MAKER
-from waxline.simulation.build_rules import PoolTerms
+from waxline.market.tables import O_LEFT, O_MARKET
+from waxline.results.schema import N_CAUSES, Cause
+from waxline.simulation.build_accounts import BORROWER, HOLDER, MAKER, WHALE
 from waxline.simulation.state import State
 
 Floats = NDArray[np.float64]
@@ -111,6 +109,41 @@ def call_margin(state: State) -> None:
             portfolios.topups[p] += amount
             pending.topups_usd[portfolios.venue[p]] += amount
             note(state, -1 - p, Stage.TOP_UP, -1, 0.0, amount, float(portfolios.equity[p]))
+        if portfolios.reserve[p] <= 0.0 and rules.reduce_frac > 0.0 and portfolios.kind[p] in (WHALE, HOLDER):
+            reduce(state, p, rules.reduce_frac)
+
+
+def reduce(state: State, p: int, part: float) -> None:
+    """Let the owner of an account whose reserve is used up close `part` of each perp and sell `part` of each pledged coin, at most what it owes."""
+    portfolios, prices = state.portfolios, state.prices
+    v = int(portfolios.venue[p])
+    for m in (int(x) for x in np.flatnonzero(portfolios.position[p])):
+        wanted = part * abs(float(portfolios.position[p, m])) - own_coins_waiting(state, p, m)
+        give_own_order(state, p, m, -1 if portfolios.position[p, m] > 0.0 else 1, wanted, Cause.STOP_LOSS)
+    owed = max(-float(portfolios.balance[p, CASH]), 0.0)
+    held = [int(a) for a in np.flatnonzero(portfolios.balance[p, 1:] > 0.0) + 1 if prices.spot_market[v, a] >= 0]
+    worth = sum(float(portfolios.balance[p, a] * prices.asset_price[v, a]) for a in held)
+    share = min(part, owed / worth) if worth > 0.0 else 0.0
+    for a in held:
+        m = int(prices.spot_market[v, a])
+        give_own_order(state, p, m, -1, share * float(portfolios.balance[p, a]) - own_coins_waiting(state, p, m), Cause.STOP_LOSS)
+
+
+def own_coins_waiting(state: State, p: int, m: int) -> float:
+    """Return the coins that account `p` has ordered in market `m` by choice and that are not filled yet."""
+    table, given = state.orders.table, state.pending.own_orders.get(p, [])
+    given[:] = [n for n in given if table[n, O_LEFT] > 0.0]
+    return sum(float(table[n, O_LEFT]) for n in given if table[n, O_MARKET] == m)
+
+
+def give_own_order(state: State, p: int, m: int, side: int, coins: float, cause: Cause) -> None:
+    """Queue an order that the owner of account `p` gives by choice, at the market; it is cancelled when the account is liquidated."""
+    if coins <= 0.0:
+        return
+    limit, equity, shares = -math.inf if side < 0 else math.inf, float(state.portfolios.equity[p]), np.zeros(N_CAUSES)
+    n = add_order(*state.orders, -1 - p, m, side, coins, limit, int(cause), 1.0, int(state.clock.t_s), equity, shares)
+    if n >= 0:
+        state.pending.own_orders.setdefault(p, []).append(int(n))
 
 
 def fund_values(state: State) -> tuple[Floats, Floats]:
@@ -120,6 +153,9 @@ def fund_values(state: State) -> tuple[Floats, Floats]:
     gross = np.where(markets.perp, np.abs(cells.quantity[Cell.FUND]) * prices.mark, 0.0)
     fund, count = state.venues.fund, state.venues.fund_cash.size
     equity: Floats = state.venues.fund_cash + np.bincount(fund, value, count)
+    own = state.opening.get("pool_account", -1)
+    if own >= 0:  # coins that a pool has absorbed are its reserves
+        equity[state.portfolios.venue[own]] += float(np.sum(state.portfolios.balance[own, 1:] * prices.oracle[1:]))
     return equity, np.asarray(np.bincount(fund, gross, count), dtype=np.float64)
 
 
@@ -139,68 +175,6 @@ def cover_funds(state: State) -> None:
     for f in np.flatnonzero(hole > 0.0):
         lost, left = float(hole[f]), float(equity[f])
         note(state, FUND_BASE + int(venue[f]), Stage.BAD_DEBT, -1, 0.0, lost, left, shortfall=lost, payer=Payer.NOBODY)
-
-
-def liquidate_pool(state: State) -> None:
-    """Let keepers repay debts of pool borrowers below health 1 and sell what they receive, if that pays after impact and gas.
-
-    Health = threshold * collateral / debt. Repaid: the close factor of the debt (all of it at low health); seized: repaid * (1 + bonus).
-    """
-    scenario, portfolios = state.scenario, state.portfolios
-    rules = scenario.pool
-    if not (rules.enabled and scenario.feedback):
-        return
-    borrowers = state.opening["borrowers"]
-    for p in borrowers[(portfolios.status[borrowers] == Status.HEALTHY) & (portfolios.equity[borrowers] <= 0.0)]:
-        liquidate_borrower(state, int(p))
-
-
-def liquidate_borrower(state: State, p: int) -> None:
-    """Liquidate one borrower's position once by the pool's rules; bad debt is what is left when no collateral is."""
-    portfolios, rules, cells, books, markets = state.portfolios, state.scenario.pool, state.cells, state.books, state.markets
-    held = np.flatnonzero(portfolios.balance[p, 1:] > 0.0) + 1
-    debt = -float(portfolios.balance[p, CASH])
-    if held.size == 0 or debt <= 0.0:
-        return
-    terms: PoolTerms = state.opening["pool_terms"]
-    a = int(held[np.argmax(portfolios.balance[p, held] * state.prices.oracle[held])])
-    price = float(state.prices.oracle[a])
-    value = float(portfolios.balance[p, a]) * price
-    health = health_factor(float(portfolios.collateral_usd[p]), debt)
-    bonus = 1.0 + float(terms.bonus[a])
-    repay = repayable(debt, debt, value, health, terms.close_factor, terms.close_all_at, terms.dust_usd)
-    coins = seized(repay, 1.0, price, bonus)
-    if coins * price >= value:
-        coins, repay = value / price, debt_for(value / price, 1.0, price, bonus)
-    elif leaves_dust(debt, repay, value, coins * price, terms.least_left_usd):
-        return
-    books_of_asset = state.opening["keeper_books"].get(a, ())
-    targets = [m for m in books_of_asset if cells.cash[Cell.KEEPER, m] > repay / len(books_of_asset)]
-    if not targets:
-        return
-    m = max(targets, key=lambda j: books.depth_bid_usd[j])
-    seized_usd = coins * math.exp(float(books.mid[m]))
-    impact = 0.5 * 0.01 * seized_usd / max(float(books.depth_bid_usd[m]), 1.0) * (1.0 - math.exp(-1.0 / rules.keeper_tau_s))
-    if keeper_profit(seized_usd, repay, 1.0 - (1.0 - impact) * (1.0 - float(markets.fee_frac[m])), rules.gas_usd) < 0.0:
-        return
-    portfolios.balance[p, a] = max(float(portfolios.balance[p, a]) - coins, 0.0)
-    portfolios.balance[p, CASH] += repay
-    cells.quantity[Cell.KEEPER, m] += coins
-    cells.cash[Cell.KEEPER, m] -= repay
-    state.pending.pool += np.array([coins * price, coins * price - repay, 0.0])
-    portfolios.liquidated_usd[p] += coins * price
-    if math.isnan(portfolios.first_trigger_s[p]):
-        portfolios.first_trigger_s[p] = state.clock.t_s
-    shares, generation, part = consumed_shares(state, p)
-    portfolios.perp_part[p] = part
-    note(state, -1 - p, Stage.POOL_LIQUIDATION, m, coins, coins * price, float(portfolios.equity[p]), generation=generation, shares=shares)
-    left = float(np.sum(portfolios.balance[p, 1:] * state.prices.oracle[1:]))
-    unpaid = pool_deficit(-float(portfolios.balance[p, CASH]), 0.0 if left < 1.0 else left)
-    if unpaid > 1.0:
-        state.pending.pool[2] += unpaid
-        portfolios.status[p] = Status.CLOSED
-        equity = float(portfolios.equity[p])
-        note(state, -1 - p, Stage.BAD_DEBT, -1, 0.0, unpaid, equity, generation=generation, shortfall=unpaid, payer=Payer.NOBODY, shares=shares)
 
 
 def update_makers(state: State, slack: Floats) -> None:
@@ -228,13 +202,3 @@ def maker_rows(state: State) -> Ints:
     portfolios = state.portfolios
     rows = np.flatnonzero((portfolios.kind == MAKER) & (portfolios.owner < state.makers.share.shape[0] - 1))
     return rows[np.argsort(portfolios.owner[rows], kind="stable")]
-
-
-def keeper_books(state: State) -> dict[int, list[int]]:
-    """Return for each asset the spot markets in which keepers sell it."""
-    markets, names = state.markets, state.names.venues
-    venues = [names.index(name) for name in state.scenario.pool.venues if name in names]
-    found: dict[int, list[int]] = {}
-    for m in np.flatnonzero(~markets.perp & np.isin(markets.venue, venues)):
-        found.setdefault(int(markets.asset[m]), []).append(int(m))
-    return found
