@@ -16,6 +16,7 @@ if os.environ.get("WAXLINE_FAST") != "1":
     os.environ["NUMBA_BOUNDSCHECK"] = "1"
     # Takes half the time to compile; that full optimisation gives the same bytes is a test in `make slow` (tests/test_compiled_alike.py).
     os.environ.setdefault("NUMBA_OPT", "1")
+    os.environ.setdefault("NUMBA_SLP_VECTORIZE", "0")
 
 from hypothesis import settings
 
@@ -30,8 +31,8 @@ COMPILING = "test_deleveraging_simulated"
 """Test file that begins: it has the kernels of the simulation compiled, which takes longer than any test."""
 
 SIMULATING = {
-    "test_facts_quantities", "test_inspection", "test_laws_market", "test_news_alone", "test_results_explained", "test_results_files", "test_run_commands",
-    "test_simulation_laws", "test_simulation_switches", "test_socialised_losses", "test_simulation_worlds", "test_twins_market", "test_venue_rules_simulated", "test_what_if",
+    "test_facts_quantities", "test_fund_groups", "test_inspection", "test_laws_market", "test_news_alone", "test_pool_variants", "test_results_explained", "test_results_files", "test_run_commands",
+    "test_simulation_laws", "test_simulation_switches", "test_socialised_losses", "test_simulation_worlds", "test_twins_market", "test_venue_rules_simulated", "test_voluntary_reduction", "test_what_if",
 }  # fmt: skip
 """Test files that step the simulation; they come last, when the kernels are on disk, so that no two workers compile them."""
 
