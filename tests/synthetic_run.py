@@ -352,6 +352,8 @@ def _venues(bin_t_s: NDArray[np.int64]) -> pl.DataFrame:
                     "pool_liquidated_usd": 1.8e8 * stress if pool else flat,
                     "pool_bonus_usd": 9e6 * stress if pool else flat,
                     "pool_bad_debt_usd": 2e5 * stress if pool else flat,
+                    "pool_utilisation": 0.8 - 0.05 * stress if pool else flat,
+                    "pool_rate": 0.05 - 0.003 * stress if pool else flat,
                     "arbitrage_usd": 3e8 * stress if not pool else flat,
                     "topups_usd": 2e8 * stress if book else flat,
                     "margin_calls": np.round(400 * stress) if book else flat,
