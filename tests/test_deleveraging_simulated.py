@@ -173,7 +173,8 @@ def test_a_neutral_maker_loses_its_hedge_sells_its_coins_and_loses_by_that_alone
     assert coins == pytest.approx(float(sold["quantity"].sum()), rel=1e-9)
     assert run.state.portfolios.balance[p, a] + run.state.portfolios.position[p, m] > -1e-6, "it never sells more than has lost its hedge"
     assert told["gain"] < told["left alone"] - 0.1 * told["perps closed"], "its short was closed above the market and its coins went below"
-    assert "no longer hedged" in story_text(story_of(result(run), "neutral"))
+    story = story_of(result(run), "neutral")
+    assert "no longer hedged" in story_text(story) and story.cost_usd > 0.0, "what was forced cost it money at once"
 
 
 @pytest.mark.parametrize(

@@ -82,5 +82,7 @@ def test_the_command_prints_both_tables_and_json(tmp_path: Path) -> None:
 
 def test_tables_show_differences_to_the_run_as_it_is() -> None:
     row = {"liquidated": 5e6, "deleveraged": 0.0, "missing": 0.0, "by funds": 0.0, "by vaults": 0.0, "by winners": 0.0, "bad debt": 0.0, "altcoins fell": None}
-    lines = "\n".join(tables({AS_IT_IS: {**row, "gains": {"makers": -2e6}}, "other": {**row, "gains": {"makers": 3e6}}}))
+    account = {"accounts": {"neutral": {"gain": 5e5, "left alone": 2e5, "perps closed": 1e7, "cost at once": 2.5e6}}}
+    lines = "\n".join(tables({AS_IT_IS: {**row, **account, "gains": {"makers": -2e6}}, "other": {**row, **account, "gains": {"makers": 3e6}}}))
     assert "+5" in lines and "-2" in lines and "(1) other" in lines
+    assert "+0.30" in lines and "-2.50" in lines and "10.00" in lines, "done by the end, cost at once, closed"

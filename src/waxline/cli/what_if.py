@@ -115,6 +115,7 @@ def read_case(text: str) -> tuple[str, list[str]]:
 
 def measure(scenario_text: str, seed: int, place: str, accounts: Sequence[str] = ()) -> None:
     """Run one case and write its totals, its groups' gains and those of named accounts to `place`."""
+    from waxline.analysis.account_story import story_of
     from waxline.analysis.depth_loss import depth_loss
     from waxline.analysis.payers import CENTS, payers_of
     from waxline.scenario.files import parse_scenario
@@ -140,7 +141,8 @@ def measure(scenario_text: str, seed: int, place: str, accounts: Sequence[str] =
         "bad debt": sum(part.bad_debt for part in parts) / CENTS,
     }
     fall = depth_loss(run, largest.name).fall
-    gains = {"gains": gains_of(before, state), "accounts": gains_of_accounts(before, state, accounts)}
+    told = {name: {**row, "cost at once": story_of(run, name).cost_usd} for name, row in gains_of_accounts(before, state, accounts).items()}
+    gains = {"gains": gains_of(before, state), "accounts": told}
     Path(place).write_text(json.dumps({**totals, "altcoins fell": fall if fall == fall else None, **gains}), encoding="utf-8")
 
 
@@ -162,9 +164,10 @@ def tables(found: dict[str, dict[str, Any]]) -> list[str]:
         cells = [f"{(found[label]['gains'][group] - gain) / MILLION:+,.0f}" for label in others]
         lines.append(f"{group:<{wide}}{gain / MILLION:>12,.0f}" + "".join(f"{cell:>10s}" for cell in cells))
     for account in found[AS_IT_IS].get("accounts", {}):
-        lines += ["", f"{account}: gain, gain had it been left alone at the same prices, what was done to it, perps closed"]
+        lines += ["", f"{account}: gain; had it been left alone at the same prices; what was done to it by the end; what that cost at once; perps closed"]
+        lines += ["at once: its deleveraged perps and the coins they had hedged, against the mids just before"]
         for label, row in found.items():
             one = row["accounts"][account]
-            sums = [one["gain"], one["left alone"], one["gain"] - one["left alone"]]
+            sums = [one["gain"], one["left alone"], one["gain"] - one["left alone"], -one["cost at once"]]
             lines.append(f"{label:<{width}}" + "".join(f"{usd / MILLION:>+14,.2f}" for usd in sums) + f"{one['perps closed'] / MILLION:>14,.2f}")
     return lines
