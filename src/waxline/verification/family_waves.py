@@ -6,15 +6,21 @@ execution price with the coins closed. Positions of winners are not among them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from waxline.analysis import concentration, estimators
 from waxline.liquidation import rules_regret
 from waxline.verification.court import Check, Computed
-from waxline.verification.shared_data import numbers_of
+from waxline.verification.shared_data import DataFileError, numbers_of
 
 POLICIES_FILE, COINS_FILE, SHOCKS_FILE = "policy_per_wave_metrics.csv", "two_pass_wave_coin_gap_per_contract.csv", "per_shock_metrics_queue.csv"
+USERS_FILE, REPLAYED_COINS_FILE, TIMING_FILE = "adl_by_user_REALTIME.csv", "adl_by_coin_REALTIME.csv", "cascade_timing_results.json"
 
 
 def needed_by_wave(folder: Path) -> dict[int, float]:
@@ -60,4 +66,65 @@ def envelope(inputs: Mapping[str, Any]) -> Computed:
     )
 
 
-CHECKS: dict[str, Check] = {"ADL-13-regret-table": regrets, "ADL-14-envelope": envelope}
+def counts_by_minute(seconds: Sequence[int], counts: Sequence[int]) -> list[int]:
+    """Return the sums of `counts` per whole minute of `seconds`, from minute 0 to the last that has any."""
+    sums = [0] * (max(seconds, default=-60) // 60 + 1)
+    for second, count in zip(seconds, counts, strict=True):
+        sums[second // 60] += count
+    return sums
+
+
+def _batches(folder: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((folder / TIMING_FILE).read_text(encoding="utf-8"))
+        return {
+            "delay": float(found["delay_seconds"]),
+            "second": [b["second"] for b in found["timeline"]],
+            "events": [b["liquidations"] for b in found["timeline"]],
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataFileError(f"{folder / TIMING_FILE}: cannot be read ({error}): take the file from the source that the check names") from error
+
+
+def totals(inputs: Mapping[str, Any]) -> Computed:
+    """Compute events and USD of the published replay: sums over users, coins and batches."""
+    folder = inputs["folder"]
+    users = numbers_of(folder / USERS_FILE, ("adl_notional", "closed_pnl", "num_adl_events"))
+    coins = np.array(numbers_of(folder / REPLAYED_COINS_FILE, ("adl_notional",))["adl_notional"])
+    batches = _batches(folder)
+    figures = {
+        "liq_events": sum(batches["events"]),
+        "adl_events": math.fsum(users["num_adl_events"]),
+        "adl_notional": math.fsum(users["adl_notional"]),
+        "adl_realized_pnl": math.fsum(users["closed_pnl"]),
+        "first_adl_delay_s": batches["delay"],
+        "tickers": coins.size,
+        f"top{inputs['top']}_share": concentration.top_share(coins, inputs["top"]),
+    }
+    return Computed(figures)
+
+
+def spread(inputs: Mapping[str, Any]) -> Computed:
+    """Compute how unequally deleveraging was spread over users: parts of the largest, Gini, Hill's tail index, the median."""
+    usd = np.array(numbers_of(inputs["folder"] / USERS_FILE, ("adl_notional",))["adl_notional"])
+    tail = estimators.tail_index(usd, (inputs["tail"] + 0.5) / usd.size)
+    tops = {f"top{most}": concentration.top_share(usd, most) for most in inputs["tops"]}
+    figures = {"users": usd.size, **tops, "gini": concentration.gini(usd), f"hill_top{inputs['tail']}": tail.value, "median_usd": float(np.median(usd))}
+    return Computed(figures)
+
+
+def timing(inputs: Mapping[str, Any]) -> Computed:
+    """Compute liquidations per minute and the mean gap between the first batches."""
+    batches = _batches(inputs["folder"])
+    first = inputs["first_batches"]
+    gap = (batches["second"][first - 1] - batches["second"][0]) / (first - 1)
+    return Computed({"counts": counts_by_minute(batches["second"], batches["events"]), f"mean_gap_of_first_{first}_batches_s": gap})
+
+
+CHECKS: dict[str, Check] = {
+    "ADL-13-regret-table": regrets,
+    "ADL-14-envelope": envelope,
+    "ADL-15-oct10-totals": totals,
+    "ADL-17-oct10-concentration": spread,
+    "ADL-18-minute-counts": timing,
+}
