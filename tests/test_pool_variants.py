@@ -11,10 +11,13 @@ import pytest
 
 from small_world import played, scenario
 from waxline.accounts.tables import CASH, Cell, Status
+from waxline.analysis.account_story import story_of
+from waxline.analysis.account_text import story_text
+from waxline.analysis.payers import payers_of
 from waxline.liquidation.rules_auctions import stair_price
 from waxline.liquidation.rules_pools import kinked_rate
 from waxline.simulation.build import value_all
-from waxline.simulation.pool import YEAR_S, pool_figures, run_pool, start_auction
+from waxline.simulation.pool import YEAR_S, liquidate_borrower, pool_figures, run_pool, start_auction
 from waxline.simulation.run import assemble, open_state
 from waxline.simulation.step import act_events
 
@@ -85,7 +88,7 @@ def test_every_way_keeps_the_laws_and_liquidates(way: str) -> None:
     run = played(*FALL, *WAYS[way])
     report = run.ledger.report()
     assert report["max_relative_error"] <= 1e-9 and report["long_short_max"] <= 1e-9
-    rows = run.rows.filter((pl.col("venue") == "aave") & pl.col("stage").is_in(["pool_liquidation", "takeover"]))
+    rows = run.rows.filter((pl.col("venue") == "aave") & (pl.col("stage") == "pool_liquidation"))
     assert rows.height > 0 and (rows["notional_usd"] > 0.0).all()
     portfolios = run.state.portfolios
     assert np.all(portfolios.balance[:, 1:] >= 0.0)
@@ -190,3 +193,29 @@ def test_without_keepers_cash_no_way_sells_anything() -> None:
         fallen(state, "LINK", 0.4)
         run_pool(state)
         assert float(state.pending.pool[0]) == 0.0, way
+
+
+def test_the_stories_and_payers_of_every_way_are_told() -> None:
+    for way, overrides in WAYS.items():
+        run = played(*FALL, *overrides)
+        result = assemble(run.scenario, run.state, run.recorder, run.ledger, 0.0)
+        assert all(part.adds_up() for part in payers_of(result)), way
+        rows = result.liquidations.filter((pl.col("venue") == "aave") & (pl.col("stage") == "pool_liquidation"))
+        for account in rows["account"].unique().to_list()[:5]:
+            assert "takes" in story_text(story_of(result, str(account))), way
+
+
+def test_a_liquidation_beyond_the_toxic_line_leaves_less_health() -> None:
+    state = quiet("pool.close_all_below=0.2", "pool.bonus_frac=0.2", "pool.gas_usd=0", "pool.keeper_tau_s=0.1", "markets[*].depth_usd*=1000")
+    a = state.names.assets.index("LINK")
+    due = fallen(state, "LINK", 0.3)
+    p = int(due[np.argmin(state.portfolios.equity[due] / -state.portfolios.balance[due, CASH])])
+    before = health_of(state, p)
+    assert before < 0.8 * 1.2, "threshold 0.8, bonus 20 %: below 0.96 a liquidation takes more margin than debt"
+    liquidate_borrower(state, p)
+    value_all(state)
+    assert 0.0 < health_of(state, p) < before and state.portfolios.balance[p, a] > 0.0
+
+
+def health_of(state: Any, p: int) -> float:
+    return float(state.portfolios.collateral_usd[p] / -state.portfolios.balance[p, CASH])

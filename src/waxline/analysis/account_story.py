@@ -207,9 +207,9 @@ def _other_side(run: RunResult, market: int, side: int, from_s: int, to_s: int) 
 
 def _observed(run: RunResult, events: list[Event], start_s: int | None) -> str:
     """Return what somebody who sees prices and liquidation messages only would call the cause."""
-    forced = [event for event in events if event.stage in FORCED]
+    forced = [event for event in events if event.stage in FORCED and event.market is not None]
     if not forced or start_s is None:
-        return "nothing: no order of this account was forced"
+        return "nothing: no order of this account was forced in a market"
     largest = max(forced, key=lambda event: (event.notional_usd, -event.from_s))
     assert largest.market is not None
     market = run.market_id(largest.market)

@@ -17,7 +17,7 @@ STAGES = {
     "hedge_sale": "sells {what}, no longer hedged, in {market} at {price} on average, {usd}",
     "reduction": "{closes} {what} in {market} by choice at {price} on average, {usd}",
     "deleveraging": "deleveraged: {what} of {market} closed at {price}, {usd}",
-    "pool_liquidation": "a keeper seizes {what}, {usd}, sold in {market}",
+    "pool_liquidation": "a keeper or the pool takes {what}, {usd}, to be sold in {market}",
     "payment": "{payer} pays {shortfall} that the account lacks",
     "bad_debt": "{shortfall} remain unpaid",
     "socialised": "{shortfall} are spread over users",

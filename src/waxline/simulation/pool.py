@@ -260,19 +260,24 @@ def absorb(state: State, p: int) -> None:
     debt = -float(portfolios.balance[p, CASH])
     if debt <= 0.0:
         return
-    value = float(np.sum(portfolios.balance[p, held] * state.prices.oracle[held]))
+    worth = portfolios.balance[p, held] * state.prices.oracle[held]
+    value = float(np.sum(worth))
     kept = absorbed_balance(debt, value * rules.absorb_factor_frac)
     state.venues.fund_cash[v] = reserves_after(float(state.venues.fund_cash[v]), debt, kept)
+    taken_coins = portfolios.balance[p, held].copy()
     portfolios.balance[p, CASH] = kept
-    portfolios.balance[own, held] += portfolios.balance[p, held]
+    portfolios.balance[own, held] += taken_coins
     portfolios.balance[p, held] = 0.0
     portfolios.status[p] = Status.CLOSED
     portfolios.liquidated_usd[p] += value
     if math.isnan(portfolios.first_trigger_s[p]):
         portfolios.first_trigger_s[p] = state.clock.t_s
-    missing = max(debt - value, 0.0)
-    equity = float(portfolios.equity[p])
-    note(state, -1 - p, Stage.TAKEOVER, -1, 0.0, value, equity, generation=1.0, shortfall=missing, payer=Payer.FUND if missing > 0.0 else Payer.NONE)
+    missing, equity = max(debt - value, 0.0), float(portfolios.equity[p])
+    for a, quantity, usd in zip(held.tolist(), taken_coins.tolist(), worth.tolist(), strict=True):
+        books = state.opening["keeper_books"].get(a, ())
+        note(state, -1 - p, Stage.POOL_LIQUIDATION, books[0] if books else -1, quantity, usd, equity, generation=1.0)
+    if missing > 0.0:
+        note(state, -1 - p, Stage.PAYMENT, -1, 0.0, missing, equity, generation=1.0, shortfall=missing, payer=Payer.FUND)
 
 
 def sell_absorbed(state: State) -> None:
