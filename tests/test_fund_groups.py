@@ -73,6 +73,7 @@ def test_bybits_loss_of_a_pool_is_that_of_the_group_alone() -> None:
         ("binance", "[{name: a, assets: [BTC], fund_usd: -1, source: A}]", "fund_usd"),
         ("hyperliquid", "[{name: a, assets: [LINK], fund_usd: 1, source: A}]", "backstop vault"),
         ("binance", "[{name: a, assets: [], fund_usd: 1, source: A}]", "assets"),
+        ("binance", "[{name: a, assets: [BTC], fund_usd: 1, source: Z}]", "must name entries of sources"),
         ("binance", "[{name: a, assets: [BTC], fund_usd: 1, source: A}, {name: a, assets: [LINK], fund_usd: 1, source: A}]", "fund_groups"),
     ],
 )

@@ -369,13 +369,16 @@ def _windows(scenario: Scenario) -> Iterator[Problem]:
 
 def _sources(scenario: Scenario) -> Iterator[Problem]:
     known = scenario.sources
-    for group in ("assets", "venues", "tiers", "markets", "collateral"):
-        for place, row in enumerate(getattr(scenario, group)):
-            words = [] if row.source.startswith("assumed") else [part.strip() for part in row.source.split(",")]
-            for word in words:
-                if word not in known:
-                    path = f"{group}[{row_key(type(row), row, place)}].source"
-                    yield Problem(path, "must name entries of sources, or begin with 'assumed: '", f'"{word}"', nearest(word, known))
+    rows = [
+        (f"{group}[{row_key(type(row), row, place)}]", row)
+        for group in ("assets", "venues", "tiers", "markets", "collateral")
+        for place, row in enumerate(getattr(scenario, group))
+    ]
+    rows += [(f"venues[{venue.name}].fund_groups[{group.name}]", group) for venue in scenario.venues for group in venue.fund_groups]
+    for path, row in rows:
+        for word in [] if row.source.startswith("assumed") else [part.strip() for part in row.source.split(",")]:
+            if word not in known:
+                yield Problem(f"{path}.source", "must name entries of sources, or begin with 'assumed: '", f'"{word}"', nearest(word, known))
 
 
 def _classes(scenario: Scenario) -> Iterator[Problem]:
