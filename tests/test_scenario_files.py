@@ -91,7 +91,7 @@ def test_a_section_with_a_switch_may_be_written_as_on_or_off() -> None:
         (
             "step_s: 1}",
             "step_s: 0.01}",
-            "small.yaml:4: clock.step_s must be in [0.1, 60] (s), was 0.01: length of a step",
+            "small.yaml:4: clock.step_s must be in [0.05, 60] (s), was 0.01: length of a step",
         ),
     ],
 )

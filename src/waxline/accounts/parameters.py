@@ -26,12 +26,12 @@ class PopulationParameters(Section):
     )
     survived_range_frac: float = quantity(0.10, unit="fraction", low=0.0, high=0.9, meaning="the same for all other coins", source=ASSUMED)
     survived_least_frac: float = quantity(
-        0.3,
+        0.7,
         unit="fraction of that range",
         low=0.0,
         high=0.99,
         meaning="distance to liquidation below which no account has survived it",
-        source=f"{ASSUMED}; range 0.2-0.7",
+        source=f"{ASSUMED}; range 0.2-0.9; at 0.7 nobody is liquidated in 100 calm minutes",
     )
     size_exponent: float = quantity(1.5, unit="1", low=1.01, high=10.0, meaning="tail exponent of position sizes (Pareto)", source=f"{ASSUMED}; range 1.2-2")
     size_ratio_max: float = quantity(300.0, unit="multiple", low=1.0, high=1e6, meaning="largest position over the smallest in a market", source=ASSUMED)

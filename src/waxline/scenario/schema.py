@@ -48,7 +48,7 @@ class Scenario(Section):
     seed: int = quantity(1, unit="1", low=0, high=2**63 - 1, meaning="seed of all random numbers", source="design")
     clock: Clock = Field(description="begin, end and step of the run")
     grid_bps: ByClass = quantity(
-        by_class(2.0, 5.0, 5.0, 10.0, 10.0, 5.0),
+        by_class(1.25, 5.0, 5.0, 10.0, 10.0, 5.0),
         unit="bps",
         meaning="distance of price levels of books, per class; a market may have its own",
         source="assumed; range 1-2 for BTC and ETH, 5-10 for others",

@@ -74,7 +74,7 @@ class Clock(Section):
     start_utc: AwareDatetime = Field(description="start of the run (UTC)")
     t0_utc: AwareDatetime = Field(description="the instant t = 0, usually the outside event; reference prices are those one second before")
     duration_s: float = quantity(unit="s", low=1.0, high=604_800.0, meaning="length of the run; a whole number of steps", source="design")
-    step_s: float = quantity(1.0, unit="s", low=0.1, high=60.0, meaning="length of a step", source="design")
+    step_s: float = quantity(1.0, unit="s", low=0.05, high=60.0, meaning="length of a step", source="design")
 
     @property
     def start_t_s(self) -> float:
