@@ -16,6 +16,7 @@ TEXT = """\
 name: small-world
 title: Three coins and a claim on four venues
 sources: {A: "assumed: numbers that let every mechanism act within minutes"}
+grid_bps: {btc_eth: 2, major: 5, mid: 5, small: 10, tiny: 10, claim: 5}
 clock: {start_utc: 2025-10-10T20:47:00Z, t0_utc: 2025-10-10T20:50:00Z, duration_s: 15m, step_s: 1}
 shock:
   news:
@@ -66,7 +67,7 @@ collateral:
   - {venue: binance, asset: LINK, ratio_frac: 0.85, maker_pledged_usd: 5e6, holder_pledged_usd: 6e6, source: A}
   - {venue: binance, asset: ENJ, ratio_frac: 0.5, maker_pledged_usd: 1.2e6, holder_pledged_usd: 2e6, source: A}
   - {venue: binance, asset: sLINK, ratio_frac: 0.9, price_rule: own_book, holder_pledged_usd: 6e6, source: A}
-population: {traders: 2000, leverage_scale: 1.2, entry_spread_frac: 0.06, stop_loss_frac: 0.25, survived_range_btc_frac: 0.04, survived_range_frac: 0.1}
+population: {traders: 2000, leverage_scale: 1.2, entry_spread_frac: 0.06, stop_loss_frac: 0.25, survived_range_btc_frac: 0.04, survived_range_frac: 0.1, survived_least_frac: 0.3}
 halts:
   transfers: [{venue: binance, from_s: 120, to_s: 480, assets: [LINK, ENJ, sLINK]}]
   slowdowns: [{venue: hyperliquid, from_s: 60, to_s: 180, speed_frac: 0.3}]

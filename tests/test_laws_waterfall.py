@@ -16,7 +16,7 @@ from waxline.accounts.tables import Status, Traders
 from waxline.liquidation.assigning import Winners, order_and_most
 from waxline.liquidation.kernels import NOT_WATCHED, PERP_LIQUIDATION, add_order, close_winners, trigger_traders
 from waxline.liquidation.parameters import DeleveragingRule
-from waxline.liquidation.settling import settle_orders
+from waxline.liquidation.settling import SMALL_USD, settle_orders
 from waxline.liquidation.tables import R_NOTIONAL, R_PAYER, R_SHARES, R_SHORTFALL, R_STAGE, Payer, Stage
 from waxline.market.tables import O_CASH, O_LEFT, O_ROW_CASH, O_ROW_FILLED, O_SHARES
 from waxline.results.schema import N_CAUSES
@@ -98,9 +98,11 @@ def obeys(book: list[tuple[Any, ...]], fund: float, fee: float, vault: bool, ste
     assert paid(after, Payer.NOBODY) == pytest.approx(after.bad_debt, rel=1e-12, abs=1e-12 * size)
     by_vault = paid(after, Payer.VAULT)
     assert math.fsum(lacking[:, R_SHORTFALL]) + by_vault == pytest.approx(float(after.traders.negative_usd.sum()), rel=1e-12, abs=1e-12 * size)
-    double = settled(book, fund, fee, vault, steps, scale=2.0)
-    assert double.rows[:, [R_NOTIONAL, R_SHORTFALL]] == pytest.approx(2.0 * after.rows[:, [R_NOTIONAL, R_SHORTFALL]], rel=1e-12, abs=1e-12 * size)
-    assert (double.fund, double.bad_debt) == pytest.approx((2.0 * after.fund, 2.0 * after.bad_debt), rel=1e-12, abs=1e-12 * size), (
+    # Remainders below SMALL_USD are taken over at once: sizes at which a twentieth of every order is more know no such amount.
+    large = 20.0 * SMALL_USD / (MARK * min(coins * ordered for _, coins, _, _, _, ordered in book))
+    single, double = (settled(book, fund, fee, vault, steps, scale=scale) for scale in (large, 2.0 * large))
+    assert double.rows[:, [R_NOTIONAL, R_SHORTFALL]] == pytest.approx(2.0 * single.rows[:, [R_NOTIONAL, R_SHORTFALL]], rel=1e-12, abs=1e-12 * large * size)
+    assert (double.fund, double.bad_debt) == pytest.approx((2.0 * single.fund, 2.0 * single.bad_debt), rel=1e-12, abs=1e-12 * large * size), (
         "twice the size, twice the money"
     )
     turned = settled(book[::-1], fund, 0.0, vault, steps)

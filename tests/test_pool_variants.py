@@ -14,12 +14,15 @@ from waxline.accounts.tables import CASH, Cell, Status
 from waxline.analysis.account_story import story_of
 from waxline.analysis.account_text import story_text
 from waxline.analysis.payers import payers_of
+from waxline.errors import ScenarioError
 from waxline.liquidation.rules_auctions import stair_price
 from waxline.liquidation.rules_pools import kinked_rate
+from waxline.liquidation.tables import R_PAYER, R_SHORTFALL, Payer
 from waxline.simulation.build import value_all
-from waxline.simulation.pool import YEAR_S, liquidate_borrower, pool_figures, run_pool, start_auction
+from waxline.simulation.pool import YEAR_S, keeper_book, liquidate_borrower, most_coins, pays_off, pool_figures, run_pool, start_auction
 from waxline.simulation.run import assemble, open_state
 from waxline.simulation.step import act_events
+from waxline.simulation.waterfall import cover_funds
 
 FALL = ("shock.news.size=0.04", "pool.health_low=1", "pool.health_exponent=4")
 AUCTION = ("pool.variant=auction", "pool.auction_dust_usd=100", "pool.auction_step_s=5", "pool.auction_limit_usd=5e7")
@@ -106,7 +109,9 @@ def test_an_auction_starts_above_the_oracle_and_sells_when_its_price_pays_keeper
     start_auction(state, p)
     (auction,) = state.pending.auctions
     assert auction.top == pytest.approx(1.2 * float(state.prices.oracle[a]))
-    assert (auction.lot, auction.debt, auction.tab) == pytest.approx((lot, debt, debt * 1.13)) and state.portfolios.status[p] == Status.CALLED
+    assert (auction.lot, auction.tab, auction.reward) == pytest.approx((lot, debt * 1.13, 250.0 + 0.001 * debt * 1.13)) and state.portfolios.status[
+        p
+    ] == Status.CALLED
     sold_at = None
     for second in range(400):
         before = auction.lot
@@ -128,7 +133,7 @@ def test_an_auction_starts_above_the_oracle_and_sells_when_its_price_pays_keeper
     reserves = float(state.venues.fund_cash[state.names.venues.index("aave")])
     if auction.tab <= 1.0:
         assert -float(state.portfolios.balance[p, CASH]) < 1e-3 * debt and state.portfolios.balance[p, a] == pytest.approx(auction.lot)
-    assert reserves > 0.0, "the penalty is more than the rewards"
+    assert auction.reward == 0.0 and reserves > 0.0, "the reward comes out of the penalty, which is larger"
     assert money(state) == pytest.approx(whole, rel=1e-12) and coins(state, "LINK") == pytest.approx(held, rel=1e-12)
 
 
@@ -192,7 +197,7 @@ def test_without_keepers_cash_no_way_sells_anything() -> None:
         state = quiet(*overrides, "pool.keeper_cash_usd=0")
         fallen(state, "LINK", 0.4)
         run_pool(state)
-        assert float(state.pending.pool[0]) == 0.0, way
+        assert float(state.cells.quantity[Cell.KEEPER].sum()) == 0.0 == float(state.pending.pool[1]), way
 
 
 def test_the_stories_and_payers_of_every_way_are_told() -> None:
@@ -219,3 +224,55 @@ def test_a_liquidation_beyond_the_toxic_line_leaves_less_health() -> None:
 
 def health_of(state: Any, p: int) -> float:
     return float(state.portfolios.collateral_usd[p] / -state.portfolios.balance[p, CASH])
+
+
+def test_keepers_buy_what_pays_in_a_thin_book_with_fees_and_gas() -> None:
+    for overrides in (
+        ("pool.bonus_frac=0.1", "pool.gas_usd=20"),
+        ("pool.variant=absorption", "venues[aave].fund_usd=1e7", "pool.absorb_factor_frac=0.85", "pool.gas_usd=20"),
+    ):
+        state = quiet(*overrides)
+        fallen(state, "LINK", 0.22)
+        a = state.names.assets.index("LINK")
+        state.books.depth_bid_usd[:] = 3e3
+        m = keeper_book(state, a)
+        assert m is not None
+        price = 0.92 * float(state.prices.oracle[a])
+        room = most_coins(state, m, price)
+        assert pays_off(state, m, room, room * price) and not pays_off(state, m, 3.0 * room, 3.0 * room * price)
+        run_pool(state)
+        assert float(state.pending.pool[1]) > 0.0, "they bought less than they might, and gained"
+
+
+def test_no_way_makes_bad_debt_where_collateral_is_enough() -> None:
+    for way, overrides in WAYS.items():
+        run = played(*FALL, *overrides)
+        v = run.state.names.venues.index("aave")
+        assert run.state.venues.bad_debt_usd[v] == 0.0 and run.state.pending.pool[2] == 0.0, way
+        result = assemble(run.scenario, run.state, run.recorder, run.ledger, 0.0)
+        rows = result.liquidations.filter((pl.col("venue") == "aave") & (pl.col("stage") == "pool_liquidation"))
+        assert float(rows["notional_usd"].sum()) == pytest.approx(float(run.state.pending.pool[0]), rel=1e-6), way
+
+
+@pytest.mark.parametrize("reserves", [0.0, 3e4])
+def test_reserves_pay_what_they_have_of_a_deficit_and_the_rest_is_bad_debt(reserves: float) -> None:
+    state = quiet("pool.variant=absorption", f"venues[aave].fund_usd={reserves}", "pool.keeper_cash_usd=0")
+    v, own = state.names.venues.index("aave"), state.opening["pool_account"]
+    due = fallen(state, "LINK", 0.6)
+    before = state.portfolios.balance.copy()
+    used = int(state.rows.used[0])
+    run_pool(state)
+    cover_funds(state)
+    a = state.names.assets.index("LINK")
+    missing = math.fsum(-before[p, CASH] - before[p, a] * state.prices.oracle[a] for p in due)
+    rows = state.rows.table[used : int(state.rows.used[0])]
+    told = {payer: math.fsum(rows[rows[:, R_PAYER] == payer, R_SHORTFALL]) for payer in (Payer.FUND, Payer.NOBODY)}
+    assert missing > reserves
+    assert told[Payer.FUND] == pytest.approx(reserves, rel=1e-6, abs=1.0) and told[Payer.NOBODY] == pytest.approx(missing - reserves, rel=1e-4)
+    assert state.venues.bad_debt_usd[v] == pytest.approx(missing - reserves, rel=1e-4)
+    assert float(state.portfolios.balance[own, a]) == pytest.approx(float(before[due, a].sum()))
+
+
+def test_a_supply_below_the_loans_is_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"pool\.supplied_usd must be at least"):
+        quiet("pool.supplied_usd=1000")

@@ -11,11 +11,12 @@ from waxline.accounts.tables import CASH, Status
 from waxline.analysis.account_story import story_of
 from waxline.analysis.account_text import story_text
 from waxline.market.tables import O_LEFT, O_MARKET
+from waxline.results.schema import Cause
 from waxline.simulation.build import value_all
 from waxline.simulation.portfolios import start_liquidation
 from waxline.simulation.run import assemble, open_state
 from waxline.simulation.step import act_events
-from waxline.simulation.waterfall import call_margin
+from waxline.simulation.waterfall import call_margin, give_own_order, trim_own_orders
 
 POOR = ("whales.named[whale-1].reserve_usd=0", "topups.holder_reserve_frac=0", "clock.duration_s=9m")
 CHOICE = "topups.reduce_frac=0.25"
@@ -72,3 +73,16 @@ def test_one_reduction_is_a_part_of_every_position_and_no_more_coins_than_the_de
     start_liquidation(state, p)
     assert portfolios.status[p] == Status.LIQUIDATING
     assert all(orders.table[n, O_LEFT] == 0.0 for n in given), "the venue cancels them when it liquidates"
+
+
+def test_a_reduction_opens_no_other_position_when_the_rest_was_deleveraged() -> None:
+    state = open_state(scenario(*POOR, CHOICE, "shock.news=off"))
+    act_events(state)
+    p, m = state.names.portfolios.index("whale-1"), state.names.markets.index("binance-perp-LINK")
+    state.portfolios.position[p, m] = 100.0
+    give_own_order(state, p, m, -1, 25.0, Cause.STOP_LOSS)
+    give_own_order(state, p, m, -1, 10.0, Cause.STOP_LOSS)
+    for position, left in ((60.0, [25.0, 10.0]), (30.0, [25.0, 5.0]), (8.0, [8.0, 0.0]), (0.0, [0.0, 0.0])):
+        state.portfolios.position[p, m] = position
+        trim_own_orders(state, p, m)
+        assert [float(state.orders.table[n, O_LEFT]) for n in state.pending.own_orders[p]] == left

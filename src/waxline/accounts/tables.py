@@ -132,7 +132,7 @@ class Portfolios(NamedTuple):
 class Haircuts(NamedTuple):
     """Hold what part of pledged assets counts at each venue: marginal bands by the amount one account holds.
 
-    ratio [V, A]: part of the first band; end, part [V, A, B]: upper ends (the last infinite) and parts; in_coins [V, A] 1: ends in coins, not USD.
+    ratio [V, A]: part of the first band; end, part [V, A, B]: upper ends and parts, filled up with an infinite end of part 0; in_coins [V, A] 1: ends in coins, not USD.
     """
 
     ratio: Floats

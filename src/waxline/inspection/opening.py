@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from waxline.accounts.kernels import value_portfolios
+from waxline.accounts.kernels import counted_value, value_portfolios
 from waxline.accounts.lines import requirement_of, slack_of
 from waxline.accounts.tables import CASH
 from waxline.market.kernels import NO_LEVEL, depth_usd
@@ -174,7 +174,9 @@ def pledged_and_loan(state: State, scenario: Scenario, s: int, v: int, share: fl
         if item.venue == venue:
             usd = item.maker_pledged_usd * share
             pledged += usd
-            loan += min(rules.loan_to_value_frac, rules.loan_to_margin_frac * item.ratio_frac) * usd
+            a = state.names.assets.index(item.asset)
+            price = float(state.prices.asset_price[v, a])
+            loan += min(rules.loan_to_value_frac * usd, rules.loan_to_margin_frac * counted_value(usd / price, price, v, a, state.venues.haircuts))
     return pledged, loan
 
 

@@ -265,7 +265,7 @@ class PoolParameters(Section):
         0.93, unit="fraction", low=0.0, high=1.0, meaning="absorption: part of the collateral's value that is credited against the debt", source=COMPOUND
     )
     storefront_factor_frac: float = quantity(
-        0.6, unit="fraction", low=0.0, high=1.0, meaning="absorption: part of what was not credited that buyers get as a discount", source=COMPOUND
+        0.6, unit="fraction", low=0.0, high=0.99, meaning="absorption: part of what was not credited that buyers get as a discount", source=COMPOUND
     )
     reserve_target_usd: float = quantity(
         1e12, unit="USD", low=0.0, high=1e13, meaning="absorption: reserves at and above which absorbed coins are kept", source=f"{ASSUMED}: always sold"

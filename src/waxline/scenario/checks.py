@@ -319,6 +319,10 @@ def _collateral(scenario: Scenario) -> Iterator[Problem]:
                 f"{pledged:g} USD pledged",
                 f"add the market {row.venue}-spot-{row.asset}",
             )
+        if row.bands and venue is not None and venue.kind is VenueKind.LENDING_POOL:
+            yield Problem(
+                f"{place}.bands", "must be empty at a lending pool", f"{len(row.bands)} bands", "remove them: thresholds there do not depend on the amount"
+            )
         yield from _bands(place, row)
         if row.price_rule is PriceRule.REDEMPTION and kinds.get(row.asset) is AssetKind.COIN:
             yield Problem(f"{place}.price_rule", "redemption is only for claims", f'"{row.asset}", a coin', "choose index or own_book")

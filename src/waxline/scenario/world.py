@@ -326,7 +326,8 @@ class Collateral(Section):
     bands: list[tuple[float | None, float]] = Field(
         [],
         max_length=50,
-        description="marginal bands by the amount one account holds: [upper end or null, part that counts]; the first part is ratio_frac; empty: ratio_frac of all",
+        description="marginal bands by the amount one account holds: [upper end or null, part that counts]; the first part is ratio_frac; beyond a last end "
+        "nothing counts; empty: ratio_frac of all",
     )
     band_unit: str = Field("USD", pattern=r"^(USD|coins)$", description="unit of the ends of the bands")
     price_rule: PriceRule = Field(PriceRule.INDEX, description="price at which the venue values it")

@@ -17,7 +17,7 @@ from waxline.results.schema import N_CAUSES, Cause
 from waxline.simulation.build_accounts import WHALE
 from waxline.simulation.build_rules import closing_price, ranking
 from waxline.simulation.state import State
-from waxline.simulation.waterfall import fund_values, give_own_order, own_coins_waiting
+from waxline.simulation.waterfall import fund_values, give_own_order, own_coins_waiting, trim_own_orders
 from waxline.streams import Purpose, key, uniform
 
 Floats = NDArray[np.float64]
@@ -112,6 +112,8 @@ def deleverage_one(state: State, v: int, m: int, usd: float, equity: float) -> N
     for r in range(done):
         if closed[r] <= 0.0:
             continue
+        if candidate[r] < 0:
+            trim_own_orders(state, -1 - int(candidate[r]), m)
         notional = float(closed[r]) * float(prices[r])
         # Shorts are closed against a long fund: a price above the mark costs them, and the other way round.
         borne = max(side * float(closed[r]) * (float(prices[r]) - mark), 0.0)

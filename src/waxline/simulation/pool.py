@@ -10,9 +10,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from waxline.accounts.rules_collateral import health_factor
 from waxline.accounts.tables import CASH, Cell, Status
+from waxline.errors import ScenarioError
 from waxline.liquidation.parameters import PoolVariant
 from waxline.liquidation.rules_auctions import keeper_reward, kicked, needs_reset, stair_price, taken, top_price
 from waxline.liquidation.rules_pools import (
@@ -32,8 +34,9 @@ from waxline.liquidation.tables import Payer, Stage
 from waxline.simulation.build_accounts import RESERVE
 from waxline.simulation.build_rules import PoolTerms
 from waxline.simulation.state import State
-from waxline.simulation.waterfall import consumed_shares, note
+from waxline.simulation.waterfall import consumed_shares, fund_values, note
 
+Floats = NDArray[np.float64]
 YEAR_S = 31_536_000.0
 LEAST_USD = 1.0
 """Debts and collateral below it count as nothing."""
@@ -41,13 +44,13 @@ LEAST_USD = 1.0
 
 @dataclass
 class Auction:
-    """Hold one auction: whose vault, which asset, coins and amount left to raise (USD), the debt it stands for, top price and start."""
+    """Hold one auction: whose vault, which asset, coins and amount left to raise (USD), reward its starter still gets of the penalty, top price, start."""
 
     p: int
     a: int
     lot: float
     tab: float
-    debt: float
+    reward: float
     top: float
     start_s: float
 
@@ -79,15 +82,25 @@ def run_pool(state: State) -> None:
 def open_pool(state: State) -> None:
     """Set what is supplied to the pool: what the scenario says, else what puts utilisation where it says."""
     rules = state.scenario.pool
-    borrowed = float(np.maximum(-state.portfolios.balance[state.opening["borrowers"], CASH], 0.0).sum())
+    borrowed = float(debts_of_pool(state).sum())
+    if 0.0 < rules.supplied_usd < borrowed:
+        raise ScenarioError(f"pool.supplied_usd must be at least what is borrowed, {borrowed:.6g} USD, was {rules.supplied_usd:g}: write 0 for what fits")
     state.pending.pool_supplied = rules.supplied_usd if rules.supplied_usd > 0.0 else borrowed / rules.utilisation_start_frac
+
+
+def debts_of_pool(state: State) -> Floats:
+    """Return what each borrower owes in USD; debts that were booked as bad debt are owed no more."""
+    borrowers, portfolios = state.opening["borrowers"], state.portfolios
+    open_loans = portfolios.status[borrowers] != Status.CLOSED
+    found: Floats = np.where(open_loans, np.maximum(-portfolios.balance[borrowers, CASH], 0.0), 0.0)
+    return found
 
 
 def pool_figures(state: State) -> tuple[float, float]:
     """Return the pool's utilisation (borrowed over supplied) and the yearly rate that borrowers pay at it."""
     rules = state.scenario.pool
     supplied = float(state.pending.pool_supplied)
-    borrowed = float(np.maximum(-state.portfolios.balance[state.opening["borrowers"], CASH], 0.0).sum())
+    borrowed = float(debts_of_pool(state).sum())
     used = min(borrowed / supplied, 1.0) if supplied > 0.0 else 0.0
     return used, kinked_rate(used, rules.rate_base_frac, rules.rate_slope_frac, rules.rate_kink_frac, rules.rate_slope_beyond_frac)
 
@@ -96,7 +109,7 @@ def accrue(state: State) -> None:
     """Let every debt grow for a step at the rate of the present utilisation; lenders receive it, and it joins what is supplied."""
     _, rate = pool_figures(state)
     borrowers, balance = state.opening["borrowers"], state.portfolios.balance
-    interest = np.maximum(-balance[borrowers, CASH], 0.0) * rate * state.clock.dt / YEAR_S
+    interest = debts_of_pool(state) * rate * state.clock.dt / YEAR_S
     balance[borrowers, CASH] -= interest
     whole = float(interest.sum())
     state.pending.outside[CASH] += whole
@@ -132,19 +145,28 @@ def pays_off(state: State, m: int, coins: float, cost_usd: float) -> bool:
 
 
 def most_coins(state: State, m: int, price: float) -> float:
-    """Return how many coins at `price` a keeper can resell in book `m` before impact has used up what he gains on the last of them, and pay for."""
+    """Return how many coins at `price` a keeper can resell in book `m` before impact has used up what he gains on the last of them, and pay for.
+
+    Impact is that of the whole on average, so that the last coin loses twice as much.
+    """
     mid = math.exp(float(state.books.mid[m])) * (1.0 - float(state.markets.fee_frac[m]))
-    room = (1.0 - price / mid) / (impact_per_usd(state, m) * mid) if price < mid else 0.0
+    room = 0.5 * (1.0 - price / mid) / (impact_per_usd(state, m) * mid) if price < mid else 0.0
     return max(min(room, float(state.cells.cash[Cell.KEEPER, m]) / price), 0.0) if price > 0.0 else 0.0
 
 
 def hand_over(state: State, p: int, a: int, m: int, coins: float, paid: float) -> None:
-    """Move coins of account `p` to the keepers of book `m` for `paid` USD, which the caller credits; counts them and writes the row."""
-    portfolios, price = state.portfolios, float(state.prices.oracle[a])
+    """Move coins of account `p` to the keepers of book `m` for `paid` USD, which the caller credits; what they pay less than the oracle is their bonus."""
+    portfolios = state.portfolios
     portfolios.balance[p, a] = max(float(portfolios.balance[p, a]) - coins, 0.0)
     state.cells.quantity[Cell.KEEPER, m] += coins
     state.cells.cash[Cell.KEEPER, m] -= paid
-    state.pending.pool += np.array([coins * price, coins * price - paid, 0.0])
+    state.pending.pool[1] += coins * float(state.prices.oracle[a]) - paid
+
+
+def note_seizure(state: State, p: int, a: int, m: int, coins: float) -> None:
+    """Count coins that were taken from a borrower, at the oracle, and write the row; m: spot market where they go, -1 for none."""
+    portfolios, price = state.portfolios, float(state.prices.oracle[a])
+    state.pending.pool[0] += coins * price
     portfolios.liquidated_usd[p] += coins * price
     if math.isnan(portfolios.first_trigger_s[p]):
         portfolios.first_trigger_s[p] = state.clock.t_s
@@ -194,6 +216,7 @@ def liquidate_borrower(state: State, p: int) -> None:
         return
     portfolios.balance[p, CASH] += repay
     hand_over(state, p, a, m, coins, repay)
+    note_seizure(state, p, a, m, coins)
     close_deficit(state, p)
 
 
@@ -201,7 +224,7 @@ def liquidate_borrower(state: State, p: int) -> None:
 
 
 def start_auction(state: State, p: int) -> None:
-    """Put the collateral of an unsafe vault up for auction, as much as the limit on all auctions leaves room for; its starter is rewarded."""
+    """Put the collateral of an unsafe vault up for auction, as much as the limit on all auctions leaves room for; its starter is promised a reward."""
     portfolios, rules = state.portfolios, state.scenario.pool
     a = largest_collateral(state, p)
     if a is None:
@@ -214,10 +237,8 @@ def start_auction(state: State, p: int) -> None:
     if put_up.refused:
         return
     reward = keeper_reward(rules.auction_tip_usd, rules.auction_chip_frac, put_up.tab)
-    state.venues.fund_cash[int(portfolios.venue[p])] -= reward
-    state.pending.outside[CASH] += reward
     top = top_price(float(state.prices.oracle[a]), 1.0 + rules.auction_buffer_frac)
-    state.pending.auctions.append(Auction(p, a, put_up.lot, put_up.tab, put_up.debt, top, state.clock.t_s))
+    state.pending.auctions.append(Auction(p, a, put_up.lot, put_up.tab, reward, top, state.clock.t_s))
     portfolios.status[p] = Status.CALLED  # it waits for its auction
 
 
@@ -231,17 +252,23 @@ def run_auction(state: State, auction: Auction) -> bool:
         return False
     m = keeper_book(state, a)
     wanted = most_coins(state, m, price) if m is not None else 0.0
-    least = min(auction.lot, auction.tab / price)
-    if m is None or wanted <= 0.0 or not pays_off(state, m, min(wanted, least), min(wanted, least) * price):
+    if m is None or wanted <= 0.0 or price <= 0.0:
+        return False
+    most = min(wanted, auction.lot, auction.tab / price)
+    if not pays_off(state, m, most, most * price):
         return False
     sold = taken(auction.tab, auction.lot, price, wanted, rules.auction_dust_usd * (1.0 + rules.auction_penalty_frac))
     if sold.refused or sold.bought <= 0.0:
         return False
     repaid = sold.paid / (1.0 + rules.auction_penalty_frac)
     portfolios.balance[p, CASH] += repaid
-    state.venues.fund_cash[int(portfolios.venue[p])] += sold.paid - repaid
+    rewarded = min(auction.reward, sold.paid - repaid)
+    auction.reward -= rewarded
+    state.pending.outside[CASH] += rewarded
+    state.venues.fund_cash[int(portfolios.venue[p])] += sold.paid - repaid - rewarded
     auction.lot, auction.tab = sold.lot_left, sold.tab_left
     hand_over(state, p, a, m, sold.bought, sold.paid)
+    note_seizure(state, p, a, m, sold.bought)
     if auction.tab > LEAST_USD and auction.lot * price > LEAST_USD:
         return False
     portfolios.status[p] = Status.HEALTHY
@@ -260,8 +287,8 @@ def absorb(state: State, p: int) -> None:
     debt = -float(portfolios.balance[p, CASH])
     if debt <= 0.0:
         return
-    worth = portfolios.balance[p, held] * state.prices.oracle[held]
-    value = float(np.sum(worth))
+    value = float(np.sum(portfolios.balance[p, held] * state.prices.oracle[held]))
+    had = max(float(fund_values(state)[0][v]), 0.0)
     kept = absorbed_balance(debt, value * rules.absorb_factor_frac)
     state.venues.fund_cash[v] = reserves_after(float(state.venues.fund_cash[v]), debt, kept)
     taken_coins = portfolios.balance[p, held].copy()
@@ -269,15 +296,13 @@ def absorb(state: State, p: int) -> None:
     portfolios.balance[own, held] += taken_coins
     portfolios.balance[p, held] = 0.0
     portfolios.status[p] = Status.CLOSED
-    portfolios.liquidated_usd[p] += value
-    if math.isnan(portfolios.first_trigger_s[p]):
-        portfolios.first_trigger_s[p] = state.clock.t_s
-    missing, equity = max(debt - value, 0.0), float(portfolios.equity[p])
-    for a, quantity, usd in zip(held.tolist(), taken_coins.tolist(), worth.tolist(), strict=True):
+    for a, quantity in zip(held.tolist(), taken_coins.tolist(), strict=True):
         books = state.opening["keeper_books"].get(a, ())
-        note(state, -1 - p, Stage.POOL_LIQUIDATION, books[0] if books else -1, quantity, usd, equity, generation=1.0)
-    if missing > 0.0:
-        note(state, -1 - p, Stage.PAYMENT, -1, 0.0, missing, equity, generation=1.0, shortfall=missing, payer=Payer.FUND)
+        note_seizure(state, p, a, books[0] if books else -1, quantity)
+    # What the reserves do not have is found by `cover_funds`, which books it as bad debt.
+    paid = min(max(debt - value, 0.0), had)
+    if paid > 0.0:
+        note(state, -1 - p, Stage.PAYMENT, -1, 0.0, paid, float(portfolios.equity[p]), generation=1.0, shortfall=paid, payer=Payer.FUND)
 
 
 def sell_absorbed(state: State) -> None:
@@ -289,7 +314,7 @@ def sell_absorbed(state: State) -> None:
         oracle = float(state.prices.oracle[a])
         price = oracle * (1.0 - discount)
         m = keeper_book(state, a)
-        if m is None or oracle <= 0.0 or state.venues.fund_cash[v] >= rules.reserve_target_usd:
+        if m is None or price <= 0.0 or state.venues.fund_cash[v] >= rules.reserve_target_usd:
             continue
         coins = min(
             float(portfolios.balance[own, a]), most_coins(state, m, price), storefront_quantity(float(state.cells.cash[Cell.KEEPER, m]), oracle, discount)

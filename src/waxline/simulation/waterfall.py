@@ -136,6 +136,15 @@ def own_coins_waiting(state: State, p: int, m: int) -> float:
     return sum(float(table[n, O_LEFT]) for n in given if table[n, O_MARKET] == m)
 
 
+def trim_own_orders(state: State, p: int, m: int) -> None:
+    """Shrink the orders by which account `p` reduces its position in perp `m` to what is left of it, so that none of them opens another."""
+    table, left = state.orders.table, abs(float(state.portfolios.position[p, m]))
+    for n in state.pending.own_orders.get(p, []):
+        if table[n, O_MARKET] == m and table[n, O_LEFT] > 0.0:
+            table[n, O_LEFT] = min(float(table[n, O_LEFT]), left)
+            left -= float(table[n, O_LEFT])
+
+
 def give_own_order(state: State, p: int, m: int, side: int, coins: float, cause: Cause) -> None:
     """Queue an order that the owner of account `p` gives by choice, at the market; it is cancelled when the account is liquidated."""
     if coins <= 0.0:

@@ -77,11 +77,10 @@ def counts_by_minute(seconds: Sequence[int], counts: Sequence[int]) -> list[int]
 def _batches(folder: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((folder / TIMING_FILE).read_text(encoding="utf-8"))
-        return {
-            "delay": float(found["delay_seconds"]),
-            "second": [b["second"] for b in found["timeline"]],
-            "events": [b["liquidations"] for b in found["timeline"]],
-        }
+        seconds, events = ([int(batch[name]) for batch in found["timeline"]] for name in ("second", "liquidations"))
+        if not seconds or min(seconds) < 0:
+            raise ValueError("its timeline is empty or begins before second 0")
+        return {"delay": float(found["delay_seconds"]), "second": seconds, "events": events}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataFileError(f"{folder / TIMING_FILE}: cannot be read ({error}): take the file from the source that the check names") from error
 
@@ -107,7 +106,7 @@ def totals(inputs: Mapping[str, Any]) -> Computed:
 def spread(inputs: Mapping[str, Any]) -> Computed:
     """Compute how unequally deleveraging was spread over users: parts of the largest, Gini, Hill's tail index, the median."""
     usd = np.array(numbers_of(inputs["folder"] / USERS_FILE, ("adl_notional",))["adl_notional"])
-    tail = estimators.tail_index(usd, (inputs["tail"] + 0.5) / usd.size)
+    tail = estimators.tail_index(usd, (inputs["tail"] + 0.5) / max(np.count_nonzero(usd), 1))
     tops = {f"top{most}": concentration.top_share(usd, most) for most in inputs["tops"]}
     figures = {"users": usd.size, **tops, "gini": concentration.gini(usd), f"hill_top{inputs['tail']}": tail.value, "median_usd": float(np.median(usd))}
     return Computed(figures)
@@ -116,9 +115,9 @@ def spread(inputs: Mapping[str, Any]) -> Computed:
 def timing(inputs: Mapping[str, Any]) -> Computed:
     """Compute liquidations per minute and the mean gap between the first batches."""
     batches = _batches(inputs["folder"])
-    first = inputs["first_batches"]
-    gap = (batches["second"][first - 1] - batches["second"][0]) / (first - 1)
-    return Computed({"counts": counts_by_minute(batches["second"], batches["events"]), f"mean_gap_of_first_{first}_batches_s": gap})
+    first = min(int(inputs["first_batches"]), len(batches["second"]))
+    gap = (batches["second"][first - 1] - batches["second"][0]) / max(first - 1, 1)
+    return Computed({"counts": counts_by_minute(batches["second"], batches["events"]), f"mean_gap_of_first_{inputs['first_batches']}_batches_s": gap})
 
 
 CHECKS: dict[str, Check] = {

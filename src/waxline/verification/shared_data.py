@@ -25,12 +25,15 @@ def data_folder(given: Path | None = None) -> Path:
 
 def columns_of(path: Path, names: tuple[str, ...]) -> dict[str, list[str]]:
     """Return the named columns of a CSV file as texts, in the order of its rows; raises DataFileError where one is missing."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in names if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataFileError(f"{path}: has no column {', '.join(missing)}: take the file from the source that the check names")
-        rows = list(reader)
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in names if name not in (reader.fieldnames or ())]
+            if missing:
+                raise DataFileError(f"{path}: has no column {', '.join(missing)}: take the file from the source that the check names")
+            rows = list(reader)
+    except OSError as error:
+        raise DataFileError(f"{path}: cannot be read ({error.strerror}): take the file from the source that the check names") from error
     return {name: [row[name] for row in rows] for name in names}
 
 
