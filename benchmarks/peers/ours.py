@@ -12,7 +12,8 @@ from desk import random_path
 from waxline.accounts import margin_book, watch_ladders
 from waxline.accounts.margin_book import Balances, BookRules, Legs, Prices
 from waxline.jit import lean
-from waxline.market.kernels import EMPTY, best_levels, next_rung, open_side, post_side, sort_by_limit, walk_side
+from waxline.market.kernels import EMPTY, best_levels, next_rung, open_side, post_side, walk_side
+from waxline.market.sorting import DIGITS, sort_by_limit
 from waxline.market.tables import ASK, BID, E_CASH, E_FILLED, E_LIMIT, E_QUANTITY
 
 DUST_LOTS = 1e-6
@@ -161,7 +162,7 @@ def ladder_book(requote: bool) -> Callable[[Inputs], Callable[[], Found]]:
         place, key, at = (np.zeros((2, owners), dtype=np.int64) for _ in range(3))
         many = size.shape[1]
         entries, cause, results = np.zeros((2, 5, many)), np.zeros((2, many), dtype=np.int64), np.zeros((4, len(size)))
-        order, spare = np.zeros((2, many), dtype=np.int64)
+        order, spare = np.zeros(many, dtype=np.int64), np.zeros((4, max(many, DIGITS)), dtype=np.int64)
         books = (float(inputs["grid"]), base, offset, usd, scale, eaten, left, first, place, key, at, np.zeros((4, owners)))
 
         def run() -> Found:
