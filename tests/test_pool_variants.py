@@ -183,6 +183,13 @@ def test_an_absorbed_account_is_credited_and_its_coins_are_sold_at_the_storefron
     assert money(state) == pytest.approx(whole, rel=1e-12) and coins(state, "LINK") == pytest.approx(held, rel=1e-12)
 
 
+def test_an_absorbed_account_tells_what_consumed_its_slack() -> None:
+    run = played(*FALL, *WAYS["absorption"])
+    result = assemble(run.scenario, run.state, run.recorder, run.ledger, 0.0)
+    rows = result.liquidations.filter((pl.col("venue") == "aave") & (pl.col("stage") == "pool_liquidation") & (pl.col("t_s") > 60))
+    assert rows.height > 0 and (rows.select(pl.sum_horizontal(pl.col("^share_.*$"))).to_series() > 0.99).all()
+
+
 def test_reserves_at_their_target_keep_what_they_absorbed() -> None:
     state = quiet("pool.variant=absorption", "venues[aave].fund_usd=1e9", "pool.reserve_target_usd=1e8")
     due = fallen(state, "LINK", 0.2)

@@ -166,3 +166,9 @@ def test_perps_without_a_table_have_the_dated_tiers_of_their_venue() -> None:
             table = rules.tiers_of(market.asset) or rules.tiers_of("OTHER")
             assert table is not None and scenario.tier_steps(market) == [(cap, rate) for cap, rate, _ in table.steps]
             assert market.max_leverage is not None and market.max_leverage <= table.steps[0][2], market.name
+    listed = venue_rules("okx")
+    for market in (row for row in scenario.markets if row.venue == "rest" and row.tiers is None):
+        table, price = listed.tiers_of(market.asset), scenario.asset(market.asset).price_usd
+        assert table is not None and table.unit == "coins"
+        assert scenario.tier_steps(market) == [(cap * price, rate) for cap, rate, _ in table.steps], "ends in coins, at the price before the shock"
+    assert scenario.tier_steps(scenario.market("rest-perp-BTC"))[0] == (10.0 * 116848.0, 0.004), "1,000 contracts of 0.01 BTC"

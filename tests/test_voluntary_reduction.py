@@ -44,8 +44,9 @@ def test_without_the_parameter_or_with_a_reserve_nobody_reduces() -> None:
         assert played(*overrides).rows.filter(pl.col("stage") == "reduction").height == 0
 
 
-def test_one_reduction_is_a_part_of_every_position_and_no_more_coins_than_the_debt() -> None:
-    state = open_state(scenario(*POOR, CHOICE, "shock.news=off", "topups.call_ratio=10"))
+@pytest.mark.parametrize("part", [0.25, 1.0])
+def test_one_reduction_is_a_part_of_every_position_and_no_more_coins_than_the_debt(part: float) -> None:
+    state = open_state(scenario(*POOR, f"topups.reduce_frac={part}", "shock.news=off", "topups.call_ratio=10"))
     act_events(state)
     p, orders = state.names.portfolios.index("whale-1"), state.orders
     value_all(state)
@@ -60,12 +61,13 @@ def test_one_reduction_is_a_part_of_every_position_and_no_more_coins_than_the_de
     for order in given.values():
         m = int(order[O_MARKET])
         if state.markets.perp[m]:
-            assert order[O_LEFT] == pytest.approx(0.25 * abs(portfolios.position[p, m]))
+            assert order[O_LEFT] == pytest.approx(part * abs(portfolios.position[p, m]))
         else:
             a = int(state.markets.asset[m])
             coins_usd += order[O_LEFT] * state.prices.asset_price[portfolios.venue[p], a]
     held = float(np.sum(portfolios.balance[p, 1:] * state.prices.asset_price[portfolios.venue[p], 1:]))
-    assert coins_usd == pytest.approx(min(0.25 * held, -portfolios.balance[p, CASH]), rel=1e-9)
+    assert coins_usd == pytest.approx(min(part * held, -portfolios.balance[p, CASH]), rel=1e-9)
+    assert (coins_usd < part * held * (1.0 - 1e-9)) == (part == 1.0), "the debt limits the larger of the two"
     call_margin(state)
     state.clock.t_s += 10.0 * state.scenario.topups.pause_s
     call_margin(state)

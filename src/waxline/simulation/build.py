@@ -20,7 +20,6 @@ from waxline.simulation.build_accounts import (
     build_cells,
     build_portfolios,
     build_traders,
-    build_venues,
     maintenance_tiers,
 )
 from waxline.simulation.build_markets import (
@@ -40,6 +39,7 @@ from waxline.simulation.build_markets import (
     stream_number,
 )
 from waxline.simulation.build_rules import close_rules
+from waxline.simulation.build_venues import build_venues
 from waxline.simulation.clearing import Scratch
 from waxline.simulation.state import Clockwork, Pending, State
 

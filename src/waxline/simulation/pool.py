@@ -289,16 +289,15 @@ def absorb(state: State, p: int) -> None:
         return
     value = float(np.sum(portfolios.balance[p, held] * state.prices.oracle[held]))
     had = max(float(fund_values(state)[0][v]), 0.0)
+    for a in held.tolist():  # told while it still holds them: what consumed its slack is read from its coins
+        books = state.opening["keeper_books"].get(a, ())
+        note_seizure(state, p, a, books[0] if books else -1, float(portfolios.balance[p, a]))
     kept = absorbed_balance(debt, value * rules.absorb_factor_frac)
     state.venues.fund_cash[v] = reserves_after(float(state.venues.fund_cash[v]), debt, kept)
-    taken_coins = portfolios.balance[p, held].copy()
     portfolios.balance[p, CASH] = kept
-    portfolios.balance[own, held] += taken_coins
+    portfolios.balance[own, held] += portfolios.balance[p, held]
     portfolios.balance[p, held] = 0.0
     portfolios.status[p] = Status.CLOSED
-    for a, quantity in zip(held.tolist(), taken_coins.tolist(), strict=True):
-        books = state.opening["keeper_books"].get(a, ())
-        note_seizure(state, p, a, books[0] if books else -1, quantity)
     # What the reserves do not have is found by `cover_funds`, which books it as bad debt.
     paid = min(max(debt - value, 0.0), had)
     if paid > 0.0:
